@@ -1,0 +1,1 @@
+"""The swarm command: one file a command, one table of exit codes."""

@@ -1,0 +1,1 @@
+"""A simulator that drives the production node and tracker over a model of the network."""

@@ -1,0 +1,1 @@
+"""From files to blocks and back: scan, cut, hash, layout."""

@@ -1,0 +1,1 @@
+"""What one agent decides: who is given what, and who is asked. Pure."""

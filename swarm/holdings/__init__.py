@@ -1,0 +1,1 @@
+"""What this machine has: the only way to local blocks."""

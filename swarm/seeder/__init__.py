@@ -1,0 +1,1 @@
+"""Publishes a directory, and gives what it published."""

@@ -1,0 +1,1 @@
+"""Resolves tags, introduces peers, grants leases."""
