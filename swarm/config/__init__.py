@@ -1,0 +1,1 @@
+"""Files, environment and options -> frozen configs. Imports nothing heavy: `swarm --help` passes through here."""

@@ -1,0 +1,158 @@
+"""Loaded values -> the frozen configs of `swarm.service`, with the checks that concern several values at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from swarm.config.addresses import TRACKER_HTTP_PORT, TRACKER_PORT, Listen, default_listen, refuse_exposure
+from swarm.config.configs import (
+    FOREVER,
+    CommonConfig,
+    FetchConfig,
+    Links,
+    Mtime,
+    OriginBudget,
+    SeedConfig,
+    ServeConfig,
+    TrackerConfig,
+)
+from swarm.config.interfaces import interface_addresses
+from swarm.config.loading import Loaded
+from swarm.config.settings import FETCH, SECTIONS, SEED, SERVE, TRACKER
+from swarm.errors import UsageError
+from swarm.protocol.names import Reference, parse_reference
+
+DEFAULT_TAG = "latest"
+
+
+def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> CommonConfig:
+    """What all commands share. For one that listens: raises UsageError where that would expose data to the public.
+
+    `interfaces` are this machine's addresses; None asks the system.
+    """
+    key = loaded["key"]
+    return CommonConfig(
+        home=loaded.home,
+        store=loaded["store"],
+        store_options=loaded.file.store_options,
+        tracker=loaded["tracker"],
+        secret=loaded["secret"],
+        key=key if isinstance(key, Path) else None,
+        key_text=key if isinstance(key, str) else None,
+        listen=_listens(loaded, "listen", TRACKER_PORT if loaded.command == TRACKER else 0, interfaces),
+        open=loaded["open"],
+        lan=loaded["lan"],
+        site=loaded["site"],
+        upload_limit=loaded["upload-limit"],
+        download_limit=loaded["download-limit"],
+        origin_limit=loaded["origin-limit"],
+        trust=loaded.file.trust,
+    )
+
+
+def fetch_config(
+    loaded: Loaded, dataset: str, dest: str | None, directory: Path, *, interfaces: Sequence[str] | None = None
+) -> FetchConfig:
+    """`swarm fetch DATASET [DEST]`, started in `directory`. DEST defaults to the last part of the name."""
+    _expect(loaded, FETCH)
+    reference = parse_reference(dataset)
+    return FetchConfig(
+        common=common_config(loaded, interfaces),
+        dataset=reference,
+        dest=directory / Path(dest if dest is not None else reference.name.rpartition("/")[2]).expanduser(),
+        publisher=loaded["publisher"],
+        include=loaded["include"],
+        exclude=loaded["exclude"],
+        linger=loaded["linger"],
+        background=loaded["background"],
+        repair=loaded["repair"],
+        atomic=loaded["atomic"],
+        dry_run=loaded["dry-run"],
+    )
+
+
+def seed_config(
+    loaded: Loaded,
+    dataset: str,
+    path: str | None,
+    tags: Sequence[str],
+    directory: Path,
+    *,
+    interfaces: Sequence[str] | None = None,
+) -> SeedConfig:
+    """`swarm seed PATH DATASET`, or (`path` None) `swarm seed --from-store DATASET`."""
+    _expect(loaded, SEED)
+    if loaded["store"] is None and (loaded["once"] or path is None):
+        option = "--from-store" if path is None else "--once"
+        raise UsageError(f"{option} needs a store: nothing else would have the data", hint="add --store URL")
+    has_tracker = bool(loaded["tracker"])
+    return SeedConfig(
+        common=common_config(loaded, interfaces),
+        dataset=_tagged(dataset),
+        path=None if path is None else directory / Path(path).expanduser(),
+        from_store=path is None,
+        tag=tuple(_tagged(tag) for tag in tags),
+        http=() if has_tracker else _listens(loaded, "http", TRACKER_HTTP_PORT, interfaces),
+        identity=loaded["identity"],
+        once=loaded["once"],
+        block_size=loaded["block-size"],
+        rechunk=loaded["rechunk"],
+        mtime=loaded["mtime"] or Mtime(),
+        include=loaded["include"],
+        exclude=loaded["exclude"],
+        links=loaded["links"] or Links.KEEP,
+        skip_special=loaded["skip-special"],
+        latest=loaded["latest"],
+        realm=loaded["realm"],
+        dry_run=loaded["dry-run"],
+        single_writer=loaded["single-writer"],
+    )
+
+
+def tracker_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> TrackerConfig:
+    """`swarm tracker`."""
+    _expect(loaded, TRACKER)
+    fails = loaded["origin-budget-fails"]
+    return TrackerConfig(
+        common=common_config(loaded, interfaces),
+        http=_listens(loaded, "http", TRACKER_HTTP_PORT, interfaces),
+        identity=loaded["identity"],
+        origin_budget=loaded["origin-budget"] or OriginBudget(),
+        origin_budget_fails_open=True if fails is None else fails,
+        sites=loaded["sites"] or (),
+    )
+
+
+def serve_config(loaded: Loaded, what: Sequence[str], interfaces: Sequence[str] | None = None) -> ServeConfig:
+    """`swarm serve [DEST|NAME]…`."""
+    _expect(loaded, SERVE)
+    return ServeConfig(
+        common=common_config(loaded, interfaces),
+        what=tuple(what),
+        identity=loaded["identity"],
+        linger=loaded["linger"] if loaded.is_given("linger") else FOREVER,
+    )
+
+
+def _listens(loaded: Loaded, name: str, port: int, interfaces: Sequence[str] | None) -> tuple[Listen, ...]:
+    if loaded.command not in SECTIONS:
+        return ()
+    machine = interface_addresses() if interfaces is None else interfaces
+    may_be_public = loaded["open"] or loaded["secret"] is not None
+    named: tuple[Listen, ...] = loaded[name]
+    if named and not may_be_public:
+        refuse_exposure(named, machine, f"--{name}")
+    return named or default_listen(port, machine, may_be_public=may_be_public)
+
+
+def _tagged(dataset: str) -> Reference:
+    reference = parse_reference(dataset if ":" in dataset or "@" in dataset[1:] else f"{dataset}:{DEFAULT_TAG}")
+    if reference.tag is None:
+        raise UsageError(f"{dataset!r} is a version, and versions have no name to publish under", hint="use NAME:TAG")
+    return reference
+
+
+def _expect(loaded: Loaded, command: str) -> None:
+    if loaded.command != command:
+        raise UsageError(f"these values were loaded for {loaded.command}, not {command}", hint=f"load({command!r}, …)")

@@ -1,0 +1,169 @@
+"""The frozen configurations that `swarm.service` takes: every value checked, every path absolute.
+
+Fields are named as the options are (`--upload-limit` is `upload_limit`). The command line makes them through
+`swarm.config.loading`; a program may make them itself. Rates are bytes per second, None means no limit. What belongs
+to a screen (`--json`, `-q`, `-v`, `--color`) is the command line's own and not here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swarm.config.addresses import Listen
+from swarm.protocol.ids import Realm
+
+if TYPE_CHECKING:
+    from swarm.protocol.names import Reference
+
+FOREVER = math.inf
+"""A linger that ends only with the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Whom to believe about a name: the publisher key's fingerprint, and the realm once it is known."""
+
+    publisher: str
+    realm: Realm | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommonConfig:
+    """What every command knows. `listen` is what was asked for or what is safe, one socket each."""
+
+    home: Path
+    store: str | None = None
+    store_options: Mapping[str, str | bool | int] = field(default_factory=dict)
+    """The table `[store-options]`, as it stands there: the store checks it."""
+    tracker: tuple[str, ...] = ()
+    secret: bytes | None = field(default=None, repr=False)
+    key: Path | None = None
+    """The publisher key's file; None: `$SWARM_HOME/publisher.key`."""
+    key_text: str | None = field(default=None, repr=False)
+    """The publisher key itself, where SWARM_KEY holds it; goes before `key`."""
+    listen: tuple[Listen, ...] = ()
+    open: bool = False
+    lan: bool = True
+    site: str = ""
+    upload_limit: int | None = None
+    download_limit: int | None = None
+    origin_limit: int | None = None
+    trust: Mapping[str, Pin] = field(default_factory=dict)
+    """Pins of the configuration file; those made by `swarm trust` and on first use are in `pins.PinFile`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchConfig:
+    """`swarm fetch`. `linger` None is `auto`: while a neighbour lacks something, at most 10 s.
+
+    With `background` the service commits and returns without lingering: the command line starts the process that does.
+    """
+
+    common: CommonConfig
+    dataset: Reference
+    dest: Path
+    publisher: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    linger: float | None = None
+    background: bool = False
+    repair: bool = False
+    atomic: bool = False
+    dry_run: bool = False
+
+
+class Links(StrEnum):
+    """What publishing does with symlinks."""
+
+    KEEP = "keep"
+    FOLLOW = "follow"
+    SKIP = "skip"
+
+
+class MtimeKind(StrEnum):
+    """Which modification times go into a version."""
+
+    KEEP = "keep"
+    NONE = "none"
+    FIXED = "fixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mtime:
+    """`fixed_ns` is set for FIXED: every file gets this time (Unix ns)."""
+
+    kind: MtimeKind = MtimeKind.KEEP
+    fixed_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeedConfig:
+    """`swarm seed`. Either `path` is published, or (`from_store`) a version that the store has is served.
+
+    `tag` holds the further tags (`-t`). Without `common.tracker` the seeder runs a tracker inside itself, on `http`.
+    `block_size` None: chosen by the size, or taken from the name's newest version.
+    """
+
+    common: CommonConfig
+    dataset: Reference
+    path: Path | None = None
+    from_store: bool = False
+    tag: tuple[Reference, ...] = ()
+    http: tuple[Listen, ...] = ()
+    identity: Path | None = None
+    once: bool = False
+    block_size: int | None = None
+    rechunk: bool = False
+    mtime: Mtime = Mtime()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    links: Links = Links.KEEP
+    skip_special: bool = False
+    latest: bool = True
+    realm: Realm | None = None
+    dry_run: bool = False
+    single_writer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OriginBudget:
+    """How often a block may leave the origin: `copies` in all (or per site), or `bytes` in all."""
+
+    copies: int | None = 1
+    is_per_site: bool = False
+    bytes: int | None = None
+
+
+Sites = tuple[tuple[IPv4Network | IPv6Network, str], ...]
+"""Networks and the sites they are, longest prefix first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerConfig:
+    """`swarm tracker`. `origin_budget_fails_open`: what happens to readers of the store when no tracker answers."""
+
+    common: CommonConfig
+    http: tuple[Listen, ...] = ()
+    identity: Path | None = None
+    origin_budget: OriginBudget = OriginBudget()
+    origin_budget_fails_open: bool = True
+    sites: Sites = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    """`swarm serve`. `what` are directories of holdings or names; empty: everything that is held here.
+
+    `linger`: how long, by default until stopped; None is `auto`, as for a fetch.
+    """
+
+    common: CommonConfig
+    what: tuple[str, ...] = ()
+    identity: Path | None = None
+    linger: float | None = FOREVER

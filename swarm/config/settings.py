@@ -1,0 +1,126 @@
+"""Every setting once: its name, how its text is read, its default, what stands in for it.
+
+A setting's name is its option without the dashes, its key in `config.toml`, and (with `_`) its field in a config.
+`docs/configuration.md` is tested against this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from swarm.config.addresses import parse_listen, parse_tracker
+from swarm.config.quantities import parse_linger, parse_rate
+from swarm.config.values import (
+    parse_block_size,
+    parse_fails,
+    parse_glob,
+    parse_key,
+    parse_links,
+    parse_mtime,
+    parse_origin_budget,
+    parse_path,
+    parse_realm,
+    parse_secret,
+    parse_site,
+    parse_sites,
+    parse_store,
+)
+
+Parser = Callable[[str, Path], Any]
+
+FETCH, SEED, TRACKER, SERVE = "fetch", "seed", "tracker", "serve"
+SECTIONS = (FETCH, SEED, TRACKER, SERVE)
+"""Commands that may have a table of their own in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """`parse` None: a switch. `commands` empty: every command knows it. `in_file` False: an option and nothing else."""
+
+    name: str
+    text: str
+    parse: Parser | None
+    default: Any = None
+    environment: str | None = None
+    is_list: bool = False
+    is_secret: bool = False
+    in_file: bool = True
+    commands: tuple[str, ...] = ()
+
+    @property
+    def option(self) -> str:
+        """`--listen`; a switch that is on by default has `--no-…`."""
+        return f"--no-{self.name}" if self.parse is None and self.default is True else f"--{self.name}"
+
+
+def _plain(parse: Callable[[str], Any]) -> Parser:
+    return lambda text, _: parse(text)
+
+
+def _word(text: str, _: Path) -> str:
+    return text
+
+
+COMMON = (
+    Setting("store", "where the blocks are kept: s3://BUCKET/PREFIX, a directory, an http(s) URL", parse_store,
+            environment="SWARM_STORE"),
+    Setting("tracker", "whom to ask for peers; may be repeated", _plain(parse_tracker), (),
+            environment="SWARM_TRACKER", is_list=True),
+    Setting("secret", "the words that all machines must know, or @FILE", parse_secret,
+            environment="SWARM_SECRET", is_secret=True),
+    Setting("key", "the publisher key: a file (SWARM_KEY may hold the key itself)", parse_key, environment="SWARM_KEY"),
+    Setting("listen", "where peers may connect; may be repeated", _plain(parse_listen), (), is_list=True,
+            commands=SECTIONS),
+    Setting("open", "listen on public addresses without a secret", None, False),
+    Setting("lan", "find peers on the local network", None, True),
+    Setting("site", "the site this machine is in, as eu/fra1", _plain(parse_site), ""),
+    Setting("upload-limit", "most to give to others", _plain(parse_rate)),
+    Setting("download-limit", "most to take, from anywhere", _plain(parse_rate)),
+    Setting("origin-limit", "most to take from the store and from seeders", _plain(parse_rate)),
+)  # fmt: skip
+
+COMMANDS = (
+    Setting("publisher", "the fingerprint of the key to believe", _word, in_file=False, commands=(FETCH,)),
+    Setting("linger", "how long to go on giving to others: seconds, auto or forever", _plain(parse_linger),
+            commands=(FETCH, SERVE)),
+    Setting("background", "give the prompt back once the data is there, and linger in the background", None, False,
+            in_file=False, commands=(FETCH,)),
+    Setting("repair", "restore files that were edited", None, False, in_file=False, commands=(FETCH,)),
+    Setting("atomic", "refuse where the new version cannot be put in place in one step", None, False,
+            commands=(FETCH,)),
+    Setting("include", "only paths that match; may be repeated", _plain(parse_glob), (), is_list=True, in_file=False,
+            commands=(FETCH, SEED)),
+    Setting("exclude", "no paths that match; may be repeated", _plain(parse_glob), (), is_list=True, in_file=False,
+            commands=(FETCH, SEED)),
+    Setting("dry-run", "say what would be done", None, False, in_file=False, commands=(FETCH, SEED)),
+    Setting("once", "publish and end", None, False, in_file=False, commands=(SEED,)),
+    Setting("block-size", "the average length of a block", _plain(parse_block_size), commands=(SEED,)),
+    Setting("rechunk", "change the average of a dataset that has one", None, False, in_file=False, commands=(SEED,)),
+    Setting("mtime", "which modification times to publish: keep, none or a time", _plain(parse_mtime),
+            environment="SOURCE_DATE_EPOCH", commands=(SEED,)),
+    Setting("links", "symlinks: keep, follow or skip", _plain(parse_links), commands=(SEED,)),
+    Setting("skip-special", "leave out FIFOs, sockets and devices", None, False, commands=(SEED,)),
+    Setting("latest", "let a release move the tag latest", None, True, commands=(SEED,)),
+    Setting("realm", "begin a lost store anew under its old realm", _plain(parse_realm), in_file=False,
+            commands=(SEED,)),
+    Setting("single-writer", "publish to a store that cannot create atomically", None, False, commands=(SEED,)),
+    Setting("http", "where the tracker answers HTTP; may be repeated", _plain(parse_listen), (), is_list=True,
+            commands=(SEED, TRACKER)),
+    Setting("identity", "the file with this service's own key", parse_path, commands=(SEED, TRACKER, SERVE)),
+    Setting("origin-budget", "how often a block may leave the origin: 2, 1/site or 50GB",
+            _plain(parse_origin_budget), commands=(TRACKER,)),
+    Setting("origin-budget-fails", "open or closed: may the store be read while no tracker answers",
+            _plain(parse_fails), commands=(TRACKER,)),
+    Setting("sites", "a file of lines: NETWORK SITE", parse_sites, commands=(TRACKER,)),
+)  # fmt: skip
+
+ALL = COMMON + COMMANDS
+BY_NAME = {setting.name: setting for setting in ALL}
+
+
+def known_to(command: str) -> tuple[Setting, ...]:
+    """The settings that a command has; a command without settings of its own has the common ones for every command."""
+    return tuple(setting for setting in ALL if not setting.commands or command in setting.commands)
