@@ -26,7 +26,7 @@ AGENT_CONTEXT: Final = b"swarm/agent/1\0"
 
 _FINGERPRINT_PREFIX = "ed25519:"
 # A protobuf PublicKey{Type: Ed25519, Data: 32 bytes} in an identity multihash: libp2p's specification of peer ids.
-_PEER_ID_PREFIX = bytes.fromhex("0024" "08011220")
+_PEER_ID_PREFIX = bytes.fromhex("002408011220")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUES = {letter: value for value, letter in enumerate(_BASE58)}
 _PEER_ID_LETTERS_MAX = 64

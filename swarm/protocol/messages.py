@@ -340,7 +340,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True)
 class DialMe:
-    """Please dial me at one of these with this nonce and direction TO_ACCEPTOR. `target` is set where a tracker relays."""
+    """Please dial me at one of these, with this nonce and TO_ACCEPTOR. `target` is set where a tracker relays."""
 
     addresses: tuple[str, ...]
     nonce: bytes
@@ -427,7 +427,7 @@ class HandOut:
 
 @dataclass(frozen=True, slots=True)
 class LeaseWanted:
-    """The sender could read `count` more blocks from the store now; 0 withdraws the wish. `lacks` narrows the choice."""
+    """The sender could read `count` more blocks from the store now; 0 withdraws it. `lacks` narrows the choice."""
 
     version: VersionId
     count: int

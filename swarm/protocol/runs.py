@@ -1,4 +1,4 @@
-"""Sets of indexes as runs: ascending, disjoint, not adjacent (first, count) pairs. Pure functions, linear in the runs."""
+"""Sets of indexes as runs: ascending, disjoint, not adjacent (first, count) pairs. Linear in the runs."""
 
 from __future__ import annotations
 
