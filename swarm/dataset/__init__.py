@@ -1,1 +1,1 @@
-"""From files to blocks and back: scan, cut, hash, layout."""
+"""From files to a stream of blocks: scan a directory, lay its files end to end, cut, hash."""
