@@ -290,7 +290,7 @@ class Field:
 
 
 class Schema(Generic[T]):
-    """The table of one object. With `v` its map carries both `v` and `required`; nested maps only a needed `required`."""
+    """The table of one object. With `v` its map carries `v` and `required`; others only a `required` that is needed."""
 
     def __init__(self, what: str, make: Callable[..., T], fields: tuple[Field, ...], *, v: int | None = None) -> None:
         self.what = what

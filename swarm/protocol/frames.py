@@ -23,7 +23,7 @@ assert HEADER_BYTES == 24  # noqa: S101 - the format says so
 
 
 class Flags(IntFlag):
-    """LAST ends a whole block; ABORTED ends one that is not; LOST says beside it that it can never be sent from here."""
+    """LAST ends a whole block, ABORTED one that is not whole; LOST beside it: it can never be sent from here."""
 
     NONE = 0
     LAST = 1
