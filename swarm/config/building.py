@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from swarm.config.addresses import TRACKER_HTTP_PORT, TRACKER_PORT, Listen, default_listen, refuse_exposure
@@ -21,9 +22,8 @@ from swarm.config.interfaces import interface_addresses
 from swarm.config.loading import Loaded
 from swarm.config.settings import FETCH, SECTIONS, SEED, SERVE, TRACKER
 from swarm.errors import UsageError
-from swarm.protocol.names import Reference, parse_reference
-
-DEFAULT_TAG = "latest"
+from swarm.protocol.names import LATEST, Reference, check_tag, parse_reference
+from swarm.store.options import StoreOptions, options_from
 
 
 def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> CommonConfig:
@@ -35,7 +35,7 @@ def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> Co
     return CommonConfig(
         home=loaded.home,
         store=loaded["store"],
-        store_options=loaded.file.store_options,
+        store_options=_store_options(loaded),
         tracker=loaded["tracker"],
         secret=loaded["secret"],
         key=key if isinstance(key, Path) else None,
@@ -146,11 +146,21 @@ def _listens(loaded: Loaded, name: str, port: int, interfaces: Sequence[str] | N
     return named or default_listen(port, machine, may_be_public=may_be_public)
 
 
+def _store_options(loaded: Loaded) -> StoreOptions:
+    words = {word.replace("-", "_"): value for word, value in loaded.file.store_options.items()}
+    try:
+        options = options_from(words)
+    except UsageError as error:
+        raise UsageError(f"{loaded.file.path} [store-options]: {error.message}", hint=error.hint) from None
+    is_single = loaded.command == SEED and loaded["single-writer"]
+    return replace(options, single_writer=True) if is_single else options
+
+
 def _tagged(dataset: str) -> Reference:
-    reference = parse_reference(dataset if ":" in dataset or "@" in dataset[1:] else f"{dataset}:{DEFAULT_TAG}")
-    if reference.tag is None:
-        raise UsageError(f"{dataset!r} is a version, and versions have no name to publish under", hint="use NAME:TAG")
-    return reference
+    reference = parse_reference(dataset)
+    if reference.version is not None or reference.digest_prefix is not None:
+        raise UsageError(f"{dataset!r} is a version, and a version is published under a tag", hint="use NAME:TAG")
+    return Reference(reference.name, check_tag(reference.tag or LATEST))
 
 
 def _expect(loaded: Loaded, command: str) -> None:

@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from swarm.config.addresses import Listen
 from swarm.protocol.ids import Realm
-
-if TYPE_CHECKING:
-    from swarm.protocol.names import Reference
+from swarm.protocol.names import Reference
+from swarm.store.options import StoreOptions
 
 FOREVER = math.inf
 """A linger that ends only with the process."""
@@ -39,8 +37,8 @@ class CommonConfig:
 
     home: Path
     store: str | None = None
-    store_options: Mapping[str, str | bool | int] = field(default_factory=dict)
-    """The table `[store-options]`, as it stands there: the store checks it."""
+    store_options: StoreOptions = field(default_factory=StoreOptions)
+    """The table `[store-options]`, and for `swarm seed` its `--single-writer`; what the URL says stands above it."""
     tracker: tuple[str, ...] = ()
     secret: bytes | None = field(default=None, repr=False)
     key: Path | None = None

@@ -1,7 +1,7 @@
 """`$SWARM_HOME/trust.toml`: whom this machine believes about which name.
 
     [trust]
-    "maps/planet" = { publisher = "ed25519:…", realm = "0123…" }
+    "@maps/planet" = { publisher = "ed25519:…", realm = "0123…" }
     places = "ed25519:…"
 
 The table has the same form in `config.toml`, which goes before this file: an administrator's word beats what was

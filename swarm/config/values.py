@@ -14,6 +14,7 @@ from swarm.config.configs import Links, Mtime, MtimeKind, OriginBudget, Sites
 from swarm.config.quantities import parse_size, show_size
 from swarm.errors import UsageError
 from swarm.protocol.ids import Realm
+from swarm.store.options import parse_store_url
 
 BLOCK_SIZE_MIN = 64 * 1024
 BLOCK_SIZE_MAX = 4 * 1024 * 1024
@@ -50,11 +51,7 @@ def parse_store(text: str, base: Path) -> str:
         raise UsageError("an empty store", hint="it is s3://BUCKET/PREFIX, a directory, or the http(s) URL of one")
     if "://" not in text:
         return str(parse_path(text, base))
-    scheme = text.partition("://")[0].lower()
-    if scheme not in ("s3", "file", "http", "https"):
-        raise UsageError(
-            f"no store speaks {scheme}://", hint="it is s3://BUCKET/PREFIX, a directory, or an http(s) URL"
-        )
+    parse_store_url(text)
     return text
 
 

@@ -1,0 +1,67 @@
+"""`swarm fetch --background`: once the data is in place, a process of its own does the lingering.
+
+Forking a process that runs trio, threads and sockets is not to be had safely, so this starts a fresh `swarm serve DEST`
+in a session of its own, with the same options and environment, its output in a log under `$SWARM_HOME`. Between the
+two processes the machine gives nothing for about a second, and comes back to its neighbours under a new peer id but
+the same agent id. A secret travels in the environment, never on a command line that `ps` shows.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.call import Call
+from swarm.config.configs import CommonConfig, FetchConfig
+from swarm.errors import PermissionError_
+
+LOG_DIRECTORY = "logs"
+
+
+def linger_in_background(config: FetchConfig, call: Call) -> None:
+    """Starts the process and says its number and where its log is."""
+    log = config.common.home / LOG_DIRECTORY / f"serve-{os.getpid()}.log"
+    words = [sys.executable, "-m", "cli.main", "serve", *serve_arguments(config)]
+    environment = serve_environment(config.common, call.environment)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as file:
+            process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own words
+                words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=environment
+            )
+    except OSError as error:
+        raise PermissionError_(
+            f"the data is at {config.dest}, but lingering could not start: {error.strerror}",
+            hint=f"start it with: swarm serve {config.dest}",
+        ) from error
+    # Nobody waits for it: this process is about to end, and its child goes on without a parent.
+    process.returncode = 0
+    call.screen.say(f"lingering in the background: process {process.pid}, log {log}")
+
+
+def serve_arguments(config: FetchConfig) -> list[str]:
+    """The words of `swarm serve` for what was fetched, taken from the checked configuration."""
+    common = config.common
+    words = [str(config.dest), "--linger", _linger(config.linger)]
+    for option, values in (("--tracker", common.tracker), ("--listen", common.listen)):
+        for value in values:
+            words += [option, str(value)]
+    single = (("--upload-limit", common.upload_limit), ("--site", common.site), ("--store", common.store))
+    words += [word for option, one in single if one for word in (option, str(one))]
+    return words + ["--open"] * common.open + ["--no-lan"] * (not common.lan)
+
+
+def serve_environment(common: CommonConfig, environment: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment, with what the child must not find differently, and the secret."""
+    secret = {"SWARM_SECRET": common.secret.decode()} if common.secret is not None else {}
+    # An editable checkout is found by its directory, an installed package needs nothing.
+    path = os.pathsep.join(filter(None, (str(Path(__file__).parent.parent), environment.get("PYTHONPATH", ""))))
+    return {**environment, **secret, "SWARM_HOME": str(common.home), "PYTHONPATH": path}
+
+
+def _linger(seconds: float | None) -> str:
+    return "auto" if seconds is None else "forever" if math.isinf(seconds) else f"{seconds:g}s"

@@ -1,0 +1,77 @@
+"""`swarm seed`: publishes a directory, or takes a version from the store, and serves it."""
+
+from __future__ import annotations
+
+from cli.call import Call
+from cli.exit_codes import ExitCode
+from cli.parser import CommandParser, add_settings, make_parser
+from swarm.agent.notices import Published
+from swarm.config.building import seed_config
+from swarm.config.configs import SeedConfig
+from swarm.errors import UsageError
+
+
+def register() -> CommandParser:
+    """The parser of `swarm seed`."""
+    parser = make_parser(
+        "swarm seed",
+        "Publishes PATH (a directory or a file) under NAME:TAG, signs the tag, and serves the version until it is\n"
+        "stopped. With --store the blocks are kept there too; without, PATH itself is the data and nothing is copied.\n"
+        "Without --tracker it is its own tracker, and ends its start with the line to paste on a consumer.",
+        examples=(
+            "swarm seed ./places @maps/places:1.4.0",
+            "swarm seed ./places @maps/places:1.4.0 --store s3://datasets/prod --once",
+            "swarm seed ./places @maps/places -t @maps/places:stable --tracker http://10.0.0.7:4180",
+            "swarm seed --from-store @maps/places:1.4.0 --store s3://datasets/prod",
+        ),
+        codes=(
+            ExitCode.NOT_FOUND,
+            ExitCode.UNREACHABLE,
+            ExitCode.REFUSED,
+            ExitCode.NO_ROOM,
+            ExitCode.CONFLICT,
+            ExitCode.SOURCE_CHANGED,
+            ExitCode.INTERRUPTED,
+            ExitCode.TERMINATED,
+        ),
+        note="A tag that reads as a release (1.4.0, 1.4.0-rc1, 2026.11.20) never moves again; a full release also\n"
+        "moves latest, unless it is older than what latest is. Without a tag: latest.",
+    )
+    parser.add_argument("path", nargs="?", metavar="PATH", help="what to publish")
+    parser.add_argument("name", nargs="?", metavar="NAME[:TAG]", help="the name, [@scope/]part, and the tag")
+    parser.add_argument(
+        "-t", "--tag", action="append", default=[], metavar="NAME:TAG", help="one more tag for it; may be repeated"
+    )
+    parser.add_argument(
+        "--from-store", metavar="NAME[:TAG]", help="serve what the store has, in place of publishing a PATH"
+    )
+    shown = ("store", "tracker", "secret", "key", "listen", "open", "lan", "site")
+    add_settings(parser, "seed", shows=(*shown, "upload-limit", "download-limit", "origin-limit"))
+    return parser
+
+
+def run(call: Call) -> int:
+    """Publishes and serves; with `--once` or `--dry-run` it ends after publishing."""
+    dataset, path = _words(call)
+    config = seed_config(call.load(), dataset, path, call.options.tag, call.directory)
+    call.run(lambda: _seed(config, call))
+    return ExitCode.DONE
+
+
+async def _seed(config: SeedConfig, call: Call) -> Published | None:
+    from cli.running import service  # noqa: PLC0415  # libp2p and all
+
+    return await service().seed(config, call.screen)
+
+
+def _words(call: Call) -> tuple[str, str | None]:
+    options = call.options
+    if options.from_store is not None:
+        if options.path is not None:
+            raise UsageError("--from-store takes no PATH", hint="swarm seed --from-store NAME[:TAG] --store URL")
+        if options.tag:
+            raise UsageError("--from-store publishes nothing, so there is nothing to tag", hint="leave -t out")
+        return options.from_store, None
+    if options.path is None or options.name is None:
+        raise UsageError("PATH and NAME are needed", hint="swarm seed ./places @maps/places:1.0.0")
+    return options.name, options.path

@@ -1,0 +1,53 @@
+"""Runs a service under trio with the command's signals, and says what a service is to the commands.
+
+`swarm.service` is imported here and only here, when a command needs it: trio, libp2p and the rest come with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar, cast
+
+from cli.failures import Interrupted
+from cli.interruption import Interruption
+from swarm.agent.notices import Observer, Published, Receipt
+from swarm.config.configs import FetchConfig, SeedConfig, ServeConfig, TrackerConfig
+
+T = TypeVar("T")
+
+
+class Service(Protocol):
+    """What the commands use of `swarm.service`."""
+
+    async def fetch(self, config: FetchConfig, observer: Observer) -> Receipt: ...
+
+    async def seed(self, config: SeedConfig, observer: Observer) -> Published | None: ...
+
+    async def run_tracker(self, config: TrackerConfig, observer: Observer) -> None: ...
+
+    async def serve(self, config: ServeConfig, observer: Observer) -> None: ...
+
+
+def service() -> Service:
+    """The module `swarm.service`."""
+    return cast("Service", importlib.import_module("swarm.service"))
+
+
+def run_service(main: Callable[[], Awaitable[T]], interruption: Interruption) -> T:
+    """`trio.run(main)`. The first signal cancels it; Interrupted is raised where it then has nothing to show."""
+    import trio  # noqa: PLC0415  # 160 ms
+
+    results: list[T] = []
+
+    async def cancellable() -> None:
+        token = trio.lowlevel.current_trio_token()
+        scope = trio.CancelScope()
+        with scope, interruption.cancelling(lambda: token.run_sync_soon(scope.cancel, idempotent=True)):
+            results.append(await main())
+
+    trio.run(cancellable)
+    # A fetch that had committed returns its receipt in spite of the signal: that is done. A server returns None.
+    if interruption.exit_code is not None and (not results or results[0] is None):
+        raise Interrupted(interruption.exit_code)
+    return results[0]

@@ -1,0 +1,1 @@
+"""Screens: one stream of notices, shown as text or as JSON lines."""

@@ -1,0 +1,156 @@
+"""Notices as sentences. Pure: a notice in, lines out; no terminal here.
+
+Whatever comes from outside (paths, names, reasons) passes `printable`: a hostile manifest must not move the cursor.
+"""
+
+from __future__ import annotations
+
+from swarm.agent.notices import Committed, Phase, Planned, Progress, Published, Ready, Receipt, Resolved
+from swarm.config.quantities import show_duration, show_rate, show_size
+
+_DOING = {
+    Phase.SCAN: "scanning",
+    Phase.PREPARE: "cutting and hashing",
+    Phase.UPLOAD: "uploading",
+    Phase.RESOLVE: "asking for the version",
+    Phase.MANIFEST: "reading the manifest",
+    Phase.REUSE: "looking at what is here",
+    Phase.FETCH: "fetching",
+    Phase.COMMIT: "putting it in place",
+    Phase.LINGER: "giving to others",
+    Phase.SERVE: "serving",
+    Phase.VERIFY: "verifying",
+}
+
+
+def printable(text: str) -> str:
+    """The text with control characters, and bytes that are no text, written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else _escape(one) for one in text)
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `1,204 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def progress_line(progress: Progress) -> str:
+    """Everything about a moment in one line: bytes, rate, time left, sources, peers, why it waits."""
+    parts = [_DOING[progress.phase], _amount(progress)]
+    if progress.rate > 0:
+        parts.append(show_rate(progress.rate))
+    if progress.seconds_left is not None and progress.rate > 0:
+        parts.append(f"{show_duration(progress.seconds_left)} left")
+    parts.append(sources(progress.bytes_peer, progress.bytes_origin, progress.bytes_local))
+    if progress.phase in (Phase.FETCH, Phase.LINGER, Phase.SERVE):
+        parts.append(plural(progress.peers, "peer"))
+    if progress.bytes_sent:
+        parts.append(f"{show_size(progress.bytes_sent)} given")
+    if progress.waiting:
+        parts.append(f"waiting: {printable(progress.waiting)}")
+    return ", ".join(part for part in parts if part)
+
+
+def doing(phase: Phase) -> str:
+    """What a phase is called on a screen."""
+    return _DOING[phase]
+
+
+def sources(peer: int, origin: int, local: int) -> str:
+    """`94 % from peers, 4 % from the origin, 2 % was here`; empty where nothing came yet."""
+    total = peer + origin + local
+    if total == 0:
+        return ""
+    shares = ((peer, "from peers"), (origin, "from the origin"), (local, "was here"))
+    return ", ".join(f"{percent(part, total)} {name}" for part, name in shares if part)
+
+
+def percent(part: int, total: int) -> str:
+    """Whole percents; never 100 % of what is not whole, never 0 % of what is something."""
+    if total <= 0:
+        return "100 %"
+    share = 100 * part / total
+    if 0 < share < 1:
+        return "<1 %"
+    return f"{min(share, 99) if part < total else share:.0f} %"
+
+
+def resolved_line(resolved: Resolved) -> str:
+    """Which version a name turned out to be, who signed it and who said so."""
+    line = f"{printable(resolved.dataset)} is {resolved.digest[:16]}"
+    signed = f", signed by {resolved.publisher}" if resolved.publisher else ""
+    return f"{line}{signed}{f' (from the {resolved.source})' if resolved.source else ''}"
+
+
+def planned_line(planned: Planned) -> str:
+    """What the fetch will cost, printed before the first byte."""
+    return (
+        f"{plural(planned.files, 'file')}, {show_size(planned.bytes)}: {show_size(planned.bytes_local)} is here, "
+        f"{show_size(planned.bytes_to_fetch)} to fetch; needs {show_size(planned.bytes_needed)} of "
+        f"{show_size(planned.bytes_free)} free at {printable(planned.dest)}"
+    )
+
+
+def ready_lines(ready: Ready) -> list[str]:
+    """Where a service listens; for a seeder with a tracker inside, also the line to paste on a consumer."""
+    lines = [f"listening on {address}" for address in ready.addresses]
+    if ready.http:
+        lines.append(f"tracker at {ready.http}")
+    return lines
+
+
+def committed_line(committed: Committed) -> str:
+    """Where the version now is."""
+    how = "" if committed.is_atomic else " (entry by entry: here it could not be exchanged in one step)"
+    return f"{printable(committed.dataset)} is at {printable(committed.dest)}{how}"
+
+
+def published_lines(published: Published) -> list[str]:
+    """What a publish did, or with `--dry-run` would do."""
+    tags = ", ".join(published.tags)
+    if published.is_unchanged:
+        return [f"{tags} has this content already: {published.digest[:16]}"]
+    verb = "would publish" if published.is_dry_run else "published"
+    return [
+        f"{verb} {tags} as {published.digest[:16]}",
+        f"{plural(published.files, 'file')}, {show_size(published.bytes)} in {plural(published.blocks, 'block')}; "
+        f"new: {plural(published.blocks_new, 'block')}, {show_size(published.bytes_new)}; "
+        f"{show_duration(published.seconds)}",
+        f"publisher {published.publisher}",
+    ]
+
+
+def receipt_lines(receipt: Receipt) -> list[str]:
+    """The account of a fetch."""
+    rate = f", {show_rate(receipt.bytes / receipt.seconds)}" if receipt.seconds > 0 and receipt.bytes else ""
+    lines = [
+        f"{printable(receipt.dataset)} ({receipt.digest[:16]}) is at {printable(receipt.dest)}",
+        f"{plural(receipt.files, 'file')}, {show_size(receipt.bytes)} in {show_duration(receipt.seconds)}{rate}",
+    ]
+    shares = sources(receipt.bytes_peer, receipt.bytes_origin, receipt.bytes_local)
+    if shares:
+        lines.append(f"{shares}; {plural(receipt.peers, 'peer')}")
+    extra = (
+        (receipt.bytes_refetched, "fetched again after an interruption"),
+        (receipt.bytes_wasted, "came and was not needed"),
+    )
+    lines += [f"{show_size(amount)} {text}" for amount, text in extra if amount]
+    lines += [f"banned {agent}: it sent wrong bytes" for agent in receipt.banned]
+    return lines
+
+
+def _escape(character: str) -> str:
+    # A byte of a path that is no UTF-8 arrives as a lone surrogate (PEP 383): show the byte.
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else character.encode("unicode_escape").decode()
+
+
+def _amount(progress: Progress) -> str:
+    if progress.files_done is not None:
+        files = plural(progress.files_done, "file")
+        return f"{files}, {show_size(progress.bytes_done)}" if progress.bytes_done else files
+    if progress.bytes_total is None:
+        return show_size(progress.bytes_done) if progress.bytes_done else ""
+    done = percent(progress.bytes_done, progress.bytes_total)
+    return f"{done}, {show_size(progress.bytes_done)} of {show_size(progress.bytes_total)}"
