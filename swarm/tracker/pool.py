@@ -1,0 +1,119 @@
+"""Which indexes of a version may leave the origin, as far as the tracker knows; and the choice among them.
+
+One byte an index: *free* may be granted, *given* has left the origin under a lease (or is held by somebody who said
+so), *untold* is a seeder's to give or may have been given by one that is gone: nobody told the tracker, so it waits
+until agents miss it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from swarm.protocol.ids import Index, Run, Runs
+from swarm.protocol.runs import clip
+
+if TYPE_CHECKING:
+    from random import Random
+
+UNTOLD, FREE, GIVEN = 0, 1, 2
+
+PROBES = 16
+"""Random tries before the next fitting index after a random place is taken. The bias of that matters to nobody: it
+only appears when few are left."""
+
+_FREE = bytes([FREE])
+_ALL_FREE = re.compile(rb"\x01+")
+_FREE_OR_UNTOLD = re.compile(rb"[\x00\x01]+")
+
+
+class Pool:
+    """The state of every index in one version (and, where the budget is by site, one site)."""
+
+    def __init__(self, page_count: int, space: int, *, is_free: bool) -> None:
+        self._state = bytearray([FREE if is_free else UNTOLD]) * space
+        self._page_count = page_count
+        self.free_count = space if is_free else 0
+
+    @property
+    def space(self) -> int:
+        return len(self._state)
+
+    def state(self, index: int) -> int:
+        return self._state[index]
+
+    def mark(self, index: int, state: int) -> None:
+        """Sets one index to UNTOLD, FREE or GIVEN."""
+        self.free_count += (state == FREE) - (self._state[index] == FREE)
+        self._state[index] = state
+
+    def mark_runs(self, runs: Runs, state: int) -> None:
+        """Sets runs; what reaches past the space is cut off."""
+        for first, count in runs:
+            end = min(first + count, self.space)
+            if first < end:
+                freed = end - first if state == FREE else 0
+                self.free_count += freed - self._state.count(_FREE, first, end)
+                self._state[first:end] = bytes([state]) * (end - first)
+
+    def free_untold(self) -> None:
+        """Everything untold becomes free: nobody can have it."""
+        self._state = self._state.replace(bytes([UNTOLD]), _FREE)
+        self.free_count = self._state.count(_FREE)
+
+    def not_given(self) -> Runs:
+        """What is not known to have left the origin."""
+        return self._runs(_FREE_OR_UNTOLD)
+
+    def free_runs(self) -> Runs:
+        """What may be granted."""
+        return self._runs(_ALL_FREE)
+
+    def take(self, lacks: Runs | None, rng: Random) -> Index | None:
+        """A free index within `lacks` (None: anything), now given: the first page, else a block at random."""
+        if not self.free_count:
+            return None
+        runs = ((0, self.space),) if lacks is None else lacks
+        found = self._first_free(clip(runs, 0, self._page_count))
+        if found is None:
+            found = self._random_block(clip(runs, self._page_count, self.space), rng)
+        if found is None:
+            return None
+        self.mark(found, GIVEN)
+        return Index(found)
+
+    def check(self) -> None:
+        assert self.free_count == self._state.count(_FREE)
+        assert set(self._state) <= {UNTOLD, FREE, GIVEN}
+
+    def _runs(self, pattern: re.Pattern[bytes]) -> Runs:
+        return tuple((found.start(), found.end() - found.start()) for found in pattern.finditer(self._state))
+
+    def _random_block(self, runs: Runs, rng: Random) -> int | None:
+        if not runs:
+            return None
+        for _ in range(PROBES):
+            first, count = _random_run(runs, rng)
+            index = first + rng.randrange(count)
+            if self._state[index] == FREE:
+                return index
+        start = rng.randrange(len(runs))
+        first, count = runs[start]
+        middle = first + rng.randrange(count)
+        rotated = [(middle, first + count - middle), *runs[start + 1 :], *runs[:start], (first, middle - first)]
+        return self._first_free(rotated)
+
+    def _first_free(self, runs: Iterable[Run]) -> int | None:
+        for first, count in runs:
+            found = self._state.find(_FREE, first, first + count)
+            if found >= 0:
+                return found
+        return None
+
+
+def _random_run(runs: Runs, rng: Random) -> Run:
+    """One run, the longer the likelier: the longest of three is near enough and needs no sums."""
+    if len(runs) == 1:
+        return runs[0]
+    return max((rng.choice(runs) for _ in range(3)), key=lambda run: run[1])
