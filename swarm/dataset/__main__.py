@@ -1,4 +1,4 @@
-"""`python -m swarm.dataset PATH`: scans, cuts and hashes, publishes nothing, and prints one JSON object: for measuring."""
+"""`python -m swarm.dataset PATH`: scans, cuts and hashes, publishes nothing, prints one JSON object: for measuring."""
 
 from __future__ import annotations
 

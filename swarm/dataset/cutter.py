@@ -8,17 +8,25 @@ from __future__ import annotations
 
 from pyfastcdc import FastCDC
 
+from swarm.dataset.reference import GEAR_BLAKE3, MASKS, NORMALISATION
 from swarm.protocol.manifest import Cutter
 
-ALGORITHM = "fastcdc-2020-nc1"
+ALGORITHM = "fastcdc-2020"
 MINIMUM_DIVISOR = 4
 MAXIMUM_FACTOR = 4
 
 
 def cutter_of(average: int) -> Cutter:
     """The cutter with this average block length in bytes: at least a quarter of it, at most four times."""
+    bits = average.bit_length() - 1
     return Cutter(
-        algorithm=ALGORITHM, average=average, minimum=average // MINIMUM_DIVISOR, maximum=average * MAXIMUM_FACTOR
+        algorithm=ALGORITHM,
+        average=average,
+        minimum=average // MINIMUM_DIVISOR,
+        maximum=average * MAXIMUM_FACTOR,
+        normalisation=NORMALISATION,
+        gear=bytes.fromhex(GEAR_BLAKE3),
+        masks=(MASKS[bits + NORMALISATION], MASKS[bits - NORMALISATION]),
     )
 
 
@@ -27,7 +35,7 @@ class StreamCutter:
 
     def __init__(self, cutter: Cutter) -> None:
         self._cutter = cutter
-        self._fast = FastCDC(cutter.average, min_size=cutter.minimum, max_size=cutter.maximum, normalized_chunking=1)
+        self._fast = FastCDC(cutter.average, min_size=cutter.minimum, max_size=cutter.maximum)
 
     def cut(self, window: memoryview, *, is_last: bool) -> list[int]:
         """The ends of the blocks that are certain in `window`, which begins where a block begins.

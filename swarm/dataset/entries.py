@@ -39,7 +39,7 @@ class ScanOptions:
 
 @dataclass(frozen=True, slots=True)
 class SourceEntry:
-    """One entry of the version to be. `mtime_ns` is what the version will say, `signature` (of files) what was found."""
+    """One entry of the version to be. `mtime_ns` is what the version will say, `signature` (of files) what is there."""
 
     path: bytes
     kind: Kind

@@ -17,7 +17,7 @@ def tidy_target(target: bytes) -> bytes:
 
 
 def refusal(path: bytes, target: bytes) -> str | None:
-    """Why a version cannot hold the link `path` -> `target` (tidied), in words that complete "it ..."; None if it can."""
+    """Why a version cannot hold the link `path` -> `target` (tidied), as words after "it"; None if it can."""
     if target.startswith(b"/"):
         return "is absolute"
     parts = target.split(b"/")

@@ -102,9 +102,7 @@ def _regex_of_part(part: str) -> str:
             found += regex
         elif sign == "\\":
             if position == len(part):
-                raise UsageError(
-                    f"the pattern part {part!r} ends in a backslash", hint="write `\\\\` for one backslash"
-                )
+                raise UsageError(f"the pattern part {part!r} ends in a backslash", hint="a backslash itself is two")
             found += re.escape(part[position])
             position += 1
         else:
