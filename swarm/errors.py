@@ -118,9 +118,13 @@ class EditedFilesError(SwarmError):
 
 
 class ConflictError(SwarmError):
-    """Another producer was first; nothing was overwritten."""
+    """Another producer was first; nothing was overwritten. `newest` is the record that is there, where one is."""
 
     exit_code = 8
+
+    def __init__(self, message: str, *, hint: str = "", newest: bytes | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.newest = newest
 
 
 class SourceChangedError(SwarmError):

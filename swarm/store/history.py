@@ -1,0 +1,136 @@
+"""What a tag means and meant: `history/<name>/<tag>/<seq>` and the pointer `tags/<name>/<tag>`.
+
+Creating the record's object is the commit; the pointer, a copy of the newest record, is written after it and may lag.
+So a reader takes the pointer, then asks for the next numbers until there is none. Every record is verified: signature,
+realm, that it is what its key says, and that it follows the one before it. Whether its key may sign that name, and
+whether it is newer than what was seen elsewhere, is the caller's question (`swarm.protocol.chain`).
+"""
+
+from __future__ import annotations
+
+from swarm.errors import ConflictError, CorruptError, DecodeError, PermissionError_, SignatureError, TrustError
+from swarm.protocol.records import TagRecord, decode_tag_record, describe, record_id
+from swarm.store._objects import Objects
+from swarm.store.commit import Commit, read_record
+from swarm.store.identity import Identity
+from swarm.store.layout import history_key, tag_key, tags_prefix
+
+LAG_MAX = 1024
+"""Records that a pointer may lie behind: each is a commit whose pointer could not be written."""
+
+HISTORY_RECORDS_MAX = 1000
+"""Newest first, so the beginning of a longer history is left out: three years of a tag that moves daily."""
+
+
+class TagHistory:
+    """Reads and commits tag records of one store."""
+
+    def __init__(self, objects: Objects, identity: Identity, commit: Commit) -> None:
+        self._objects = objects
+        self._identity = identity
+        self._commit = commit
+
+    async def newest(self, name: str, tag: str) -> bytes | None:
+        """The newest record; None if the tag never was. Raises CorruptError, PermissionError_, UnavailableError."""
+        data = await read_record(self._objects, tag_key(name, tag))
+        if data is not None:
+            self._checked(data, tag_key(name, tag), name, tag, None)
+        for _ in range(LAG_MAX):
+            following = await self._following(data, name, tag)
+            if following is None:
+                return data
+            data = following
+        raise CorruptError(f"{tag_key(name, tag)} in {self._objects.url} lies more than {LAG_MAX} records behind")
+
+    async def records(self, name: str, tag: str, limit: int = HISTORY_RECORDS_MAX) -> list[bytes]:
+        """The newest `limit` records, oldest first."""
+        newest = await self.newest(name, tag)
+        found: list[bytes] = []
+        while newest is not None and len(found) < limit:
+            found.append(newest)
+            newest = await self._preceding(decode_tag_record(newest))
+        return found[::-1]
+
+    async def commit(self, data: bytes) -> None:
+        """Makes `data` the tag's newest record. Raises ConflictError, with the newest, if somebody was first.
+
+        May be repeated with the same bytes after any other error: a record that is there already is committed.
+        """
+        record = decode_tag_record(data)
+        check_realm_of_record(record.realm, self._identity, describe(record))
+        key = history_key(record.name, record.tag, record.seq)
+        newest = await self.newest(record.name, record.tag)
+        if _follows(record, newest):
+            if not await self._commit.create(key, data):
+                raise _conflict(record, await self.newest(record.name, record.tag))
+        elif await read_record(self._objects, key) != data:
+            raise _conflict(record, newest)
+        elif newest != data:
+            return  # ours, and somebody has built on it since: the pointer is his
+        await self._objects.put(tag_key(record.name, record.tag), data)
+
+    async def tags(self, name: str) -> list[str]:
+        """Every tag that has a pointer, those that were untagged included."""
+        prefix = tags_prefix(name)
+        found: list[str] = []
+        after = ""
+        while True:
+            page = await self._objects.list_page(prefix, after=after)
+            found.extend(listed.key.removeprefix(prefix) for listed in page.objects)
+            if page.is_last or not page.objects:
+                return [tag for tag in found if "/" not in tag]
+            after = page.objects[-1].key
+
+    async def _following(self, data: bytes | None, name: str, tag: str) -> bytes | None:
+        seq = decode_tag_record(data).seq + 1 if data is not None else 0
+        key = history_key(name, tag, seq)
+        try:
+            following = await read_record(self._objects, key)
+        except PermissionError_:
+            if data is None:
+                raise
+            return None  # Without s3:ListBucket a key that is not there is forbidden, and the pointer could be read.
+        if following is not None and self._checked(following, key, name, tag, seq).prev != (data and record_id(data)):
+            raise CorruptError(f"{key} in {self._objects.url} does not follow the record before it")
+        return following
+
+    async def _preceding(self, record: TagRecord) -> bytes | None:
+        if record.seq == 0:
+            return None
+        key = history_key(record.name, record.tag, record.seq - 1)
+        data = await read_record(self._objects, key)
+        if data is None or record_id(data) != record.prev:
+            state = "is not there" if data is None else "is not the one that its successor follows"
+            raise CorruptError(f"{key} in {self._objects.url} {state}")
+        return data
+
+    def _checked(self, data: bytes, key: str, name: str, tag: str, seq: int | None) -> TagRecord:
+        try:
+            record = decode_tag_record(data)
+        except (DecodeError, SignatureError) as error:
+            raise CorruptError(f"{key} in {self._objects.url} is no tag record: {error.message}") from error
+        if (record.name, record.tag) != (name, tag) or seq not in {None, record.seq}:
+            raise CorruptError(f"{key} in {self._objects.url} holds another record: {describe(record)}")
+        check_realm_of_record(record.realm, self._identity, key)
+        return record
+
+
+def check_realm_of_record(realm: bytes, identity: Identity, what: str) -> None:
+    """Raises TrustError: a record of one realm means nothing in another."""
+    if realm != identity.realm:
+        hint = "swarm trust NAME FINGERPRINT --realm HEX, if you moved it there yourself"
+        raise TrustError(f"{what} is of realm {realm.hex()}, and its store of {identity.realm.hex()}", hint=hint)
+
+
+def _follows(record: TagRecord, newest: bytes | None) -> bool:
+    if newest is None:
+        return record.seq == 0
+    return record.seq == decode_tag_record(newest).seq + 1 and record.prev == record_id(newest)
+
+
+def _conflict(record: TagRecord, newest: bytes | None) -> ConflictError:
+    there = describe(decode_tag_record(newest)) if newest is not None else "nothing"
+    hint = "look at what is there (swarm ls NAME), then publish again"
+    return ConflictError(
+        f"another producer was first: there is {there}, ours is {describe(record)}", hint=hint, newest=newest
+    )

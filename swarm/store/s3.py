@@ -1,0 +1,302 @@
+"""Objects in S3 and what speaks like it, by boto3 in threads. Only this module imports boto3: import it in a thread.
+
+Settings that were measured (docs/decisions): checksums only where required and payloads unsigned, because every block
+is verified by its BLAKE3 and the rest is TLS's work: 0.49 CPU seconds a GB instead of 1.56. botocore's own retries are
+off: `retry` does them, where they can be cancelled and counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+import trio
+from botocore import UNSIGNED
+from botocore import exceptions as boto
+from botocore.config import Config
+from urllib3.exceptions import HTTPError
+
+from swarm.errors import (
+    CorruptError,
+    MissingError,
+    PermissionError_,
+    SwarmError,
+    UnavailableError,
+    UnreachableError,
+    UsageError,
+)
+from swarm.store._objects import Body, Listed, Page, Stat, check_key
+from swarm.store._reading import Moved, Reading, in_thread, read_in_thread
+from swarm.store._s3_errors import EXPIRED, PRECONDITION_FAILED, Answer, error_of
+from swarm.store.layout import IDENTITY_KEY
+from swarm.store.options import StoreOptions, StoreUrl
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+WRITE_TIMEOUT_S = 60.0
+"""A write's answer comes only after its last byte, which a thin line may still be sending from the socket's buffer."""
+
+LIST_PAGE_OBJECTS = 1000
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+_NO_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.ProfileNotFound,
+    boto.CredentialRetrievalError,
+    boto.TokenRetrievalError,
+    boto.NoAuthTokenError,
+)
+_CONNECTION = (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError, HTTPError, OSError)
+
+
+class Clients:
+    """boto3's clients for one bucket, made when first needed, and again when their credentials have run out."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        self._options = options
+        self._lock = threading.Lock()
+        self._made: dict[bool, S3Client] = {}
+        self.generation = 0
+
+    def client(self, *, is_writing: bool) -> S3Client:
+        """Blocking: the first takes 0.1 s, and may ask a credentials service."""
+        with self._lock:
+            if is_writing not in self._made:
+                self._made[is_writing] = self._make(is_writing=is_writing)
+            return self._made[is_writing]
+
+    def renew(self, generation: int) -> None:
+        """Forgets the clients of `generation`. A new one reads environment, files and services again, which also finds
+        a credentials file that somebody else has rewritten."""
+        with self._lock:
+            if generation == self.generation:
+                self.generation += 1
+                self._made.clear()
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._made.values():
+                client.close()
+            self._made.clear()
+
+    def _make(self, *, is_writing: bool) -> S3Client:
+        # Not the profile's addressing_style: boto3 would take `virtual` for any host that is no IP address.
+        style = self._options.addressing or "auto"
+        client = self._client(style, is_writing=is_writing)
+        if self._options.addressing is None and not _is_aws(client.meta.endpoint_url):
+            client.close()
+            client = self._client("path", is_writing=is_writing)
+        return client
+
+    def _client(self, style: str, *, is_writing: bool) -> S3Client:
+        options = self._options
+        style_of: Any = {"addressing_style": style, "payload_signing_enabled": False}
+        config = Config(
+            signature_version=UNSIGNED if options.is_anonymous else "s3v4",
+            s3=style_of,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=options.concurrency,
+            connect_timeout=options.connect_timeout_s,
+            read_timeout=WRITE_TIMEOUT_S if is_writing else options.read_timeout_s,
+            tcp_keepalive=True,
+        )
+        core = botocore.session.Session(profile=options.profile)
+        session = boto3.Session(botocore_session=core, region_name=options.region)
+        return session.client("s3", endpoint_url=options.endpoint, verify=options.ca_bundle, config=config)
+
+
+class S3Objects:
+    """The objects below `url`'s prefix. Opens nothing before the first call."""
+
+    def __init__(self, url: StoreUrl, options: StoreOptions) -> None:
+        self.url = f"s3://{url.place}/{url.prefix}".rstrip("/")
+        self._bucket = url.place
+        self._prefix = f"{url.prefix}/" if url.prefix else ""
+        self._clients = Clients(options)
+        self._limiter = trio.CapacityLimiter(options.concurrency)
+        self._options = options
+        self._read = _read_parameters(options)
+        self._write = _write_parameters(options)
+
+    async def get(self, key: str, *, max_bytes: int, moved: Moved | None = None) -> Body:
+        def work(reading: Reading) -> bytearray:
+            return self._call(key, lambda client: self._get(client, key, max_bytes, reading))
+
+        return await read_in_thread(work, self._limiter, moved)
+
+    async def put(self, key: str, data: Body) -> None:
+        await self._in_thread(key, lambda client: client.put_object(**self._put(key, data)), is_writing=True)
+
+    async def create(self, key: str, data: Body) -> bool:
+        def work(client: S3Client) -> bool:
+            try:
+                client.put_object(**self._put(key, data), IfNoneMatch="*")
+            except boto.ClientError as error:
+                if error.response.get("Error", {}).get("Code") in PRECONDITION_FAILED:
+                    return False
+                raise
+            return True
+
+        return await self._in_thread(key, work, is_writing=True)
+
+    async def stat(self, key: str) -> Stat | None:
+        def work(client: S3Client) -> Stat:
+            head = client.head_object(Bucket=self._bucket, Key=self._full(key), **self._read)
+            return Stat(head["ContentLength"], head["LastModified"].timestamp())
+
+        try:
+            return await self._in_thread(key, work)
+        except MissingError:
+            return None
+
+    async def list_page(self, prefix: str, *, after: str = "") -> Page:
+        def work(client: S3Client) -> Page:
+            start: Any = {"StartAfter": self._prefix + after} if after else {}
+            payer: Any = {"RequestPayer": "requester"} if self._options.is_requester_pays else {}
+            full = self._prefix + prefix
+            answer = client.list_objects_v2(
+                Bucket=self._bucket, Prefix=full, MaxKeys=LIST_PAGE_OBJECTS, **start, **payer
+            )
+            found = (self._listed(item) for item in answer.get("Contents", ()))
+            # Consoles make an empty object to show a folder: the prefix itself, which is no key of ours.
+            return Page(tuple(one for one in found if one.key), is_last=not answer["IsTruncated"])
+
+        return await self._in_thread(prefix, work)
+
+    async def delete(self, key: str) -> None:
+        def work(client: S3Client) -> None:
+            client.delete_object(Bucket=self._bucket, Key=self._full(key))
+
+        await self._in_thread(key, work, is_writing=True)
+
+    async def presign(self, key: str, seconds: int) -> str | None:
+        """None under SSE-C: who reads such an object must send the key itself. Temporary credentials may end sooner."""
+        if self._options.sse_c_key is not None:
+            return None
+        parameters = {"Bucket": self._bucket, "Key": self._full(key), **self._read}
+
+        def work(client: S3Client) -> str:
+            return client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+
+        return await self._in_thread(key, work)
+
+    async def server_time(self) -> float:
+        """By the `Date` of any answer, a refusal included."""
+
+        def work(client: S3Client) -> float:
+            try:
+                answer: Any = client.head_object(Bucket=self._bucket, Key=self._full(IDENTITY_KEY), **self._read)
+            except boto.ClientError as error:
+                answer = error.response
+                if answer["ResponseMetadata"]["HTTPStatusCode"] not in {403, 404}:
+                    raise
+            return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+
+        return await self._in_thread(IDENTITY_KEY, work)
+
+    async def aclose(self) -> None:
+        self._clients.close()
+        await trio.lowlevel.checkpoint()
+
+    # --- in threads
+
+    async def _in_thread(self, key: str, work: Callable[[S3Client], T], *, is_writing: bool = False) -> T:
+        return await in_thread(lambda: self._call(key, work, is_writing=is_writing), self._limiter)
+
+    def _call(self, key: str, work: Callable[[S3Client], T], *, is_writing: bool = False) -> T:
+        """`work` with a client. Where the credentials have expired, once more with new ones."""
+        generation = self._clients.generation
+        try:
+            return work(self._clients.client(is_writing=is_writing))
+        except boto.ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in EXPIRED:
+                raise self._translated(error, key) from error
+        except (boto.BotoCoreError, HTTPError, OSError) as error:
+            raise self._translated(error, key) from error
+        self._clients.renew(generation)
+        try:
+            return work(self._clients.client(is_writing=is_writing))
+        except (boto.ClientError, boto.BotoCoreError, HTTPError, OSError) as error:
+            raise self._translated(error, key) from error
+
+    def _get(self, client: S3Client, key: str, max_bytes: int, reading: Reading) -> bytearray:
+        answer = client.get_object(Bucket=self._bucket, Key=self._full(key), **self._read)
+        size, body = answer["ContentLength"], answer["Body"]
+        is_whole = False
+        try:
+            if size > max_bytes:
+                raise CorruptError(f"{key} in {self.url} has {size} bytes, more than {max_bytes}")
+            data = reading.fill(body.readinto, size)  # type: ignore[arg-type]
+            is_whole = len(data) == size
+        finally:
+            if not is_whole:
+                body.close()  # ends the connection; a body that was read to its end has gone back to the pool
+        if not is_whole:
+            raise UnavailableError(f"{key} in {self.url} ended after {len(data)} of {size} bytes")
+        return data
+
+    def _put(self, key: str, data: Body) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._full(key), "Body": data, **self._write}
+
+    def _full(self, key: str) -> str:
+        return self._prefix + check_key(key)
+
+    def _listed(self, item: Any) -> Listed:
+        return Listed(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"].timestamp())
+
+    # --- errors
+
+    def _translated(self, error: Exception, key: str) -> SwarmError:
+        if isinstance(error, boto.ClientError):
+            return error_of(self._answer(error, key))
+        text = str(error)
+        if isinstance(error, _NO_CREDENTIALS):
+            hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile; ?anonymous=1 for a public bucket"
+            return PermissionError_(f"no credentials for {self.url}: {text}", hint=hint)
+        if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in text:
+            hint = "AWS_CA_BUNDLE, or ?ca_bundle=, names the file of a private CA"
+            return UnreachableError(f"the endpoint of {self.url} shows a certificate that nobody trusts", hint=hint)
+        if isinstance(error, _CONNECTION):
+            return UnavailableError(f"cannot reach {self.url}: {text}", hint="check the endpoint and the network")
+        return UsageError(f"{self.url}: {text}", hint="correct the store's URL or the AWS configuration")
+
+    def _answer(self, error: boto.ClientError, key: str) -> Answer:
+        said: dict[str, Any] = dict(error.response.get("Error", {}))
+        about: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
+        region = about.get("HTTPHeaders", {}).get("x-amz-bucket-region") or said.get("Region")
+        status = int(about.get("HTTPStatusCode", 0))
+        return Answer(str(said.get("Code", "")), status, str(said.get("Message", "")), self.url, key, region)
+
+
+def _is_aws(endpoint: str) -> bool:
+    return (urlsplit(endpoint).hostname or "").endswith(_AWS_HOSTS)
+
+
+def _read_parameters(options: StoreOptions) -> dict[str, Any]:
+    payer = {"RequestPayer": "requester"} if options.is_requester_pays else {}
+    return payer | _customer_key(options)
+
+
+def _write_parameters(options: StoreOptions) -> dict[str, Any]:
+    parameters = _read_parameters(options)
+    if options.sse:
+        parameters["ServerSideEncryption"] = options.sse
+    if options.sse_kms_key_id:
+        parameters["SSEKMSKeyId"] = options.sse_kms_key_id
+    return parameters
+
+
+def _customer_key(options: StoreOptions) -> dict[str, Any]:
+    if options.sse_c_key is None:
+        return {}
+    return {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": options.sse_c_key}
