@@ -1,6 +1,6 @@
 """What a decoded CBOR map must look like: kinds of values with their bounds, and tables of fields.
 
-A `Kind` turns one CBOR value into a checked Python value and back. A `Schema` is the table of one object's fields; the
+A `Form` turns one CBOR value into a checked Python value and back. A `Schema` is the table of one object's fields; the
 tables in docs/ are made of the same data. Keys 0 and 1 of every object are `v` and `required`; unknown keys are
 ignored unless `required` lists them. Only DecodeError leaves `read`.
 """
@@ -29,7 +29,7 @@ _UNSAFE_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _UNSAFE_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-class Kind(Protocol[T]):
+class Form(Protocol[T]):
     """One kind of value. `bound` describes it in the documents."""
 
     @property
@@ -196,7 +196,7 @@ class Seconds:
 class ArrayOf(Generic[T]):
     """An array of at most `maximum` items of one kind; a tuple here."""
 
-    kind: Kind[T]
+    kind: Form[T]
     maximum: int
 
     @property
@@ -218,8 +218,8 @@ class ArrayOf(Generic[T]):
 class PairOf(Generic[T, T_co]):
     """An array of exactly two."""
 
-    left: Kind[T]
-    right: Kind[Any]
+    left: Form[T]
+    right: Form[Any]
 
     @property
     def bound(self) -> str:
@@ -285,7 +285,7 @@ class Field:
 
     key: int
     name: str
-    kind: Kind[Any]
+    kind: Form[Any]
     default: object = NEEDED
 
 
@@ -340,7 +340,7 @@ class Fields:
         self._entries = check_map(value, what, known, v=v)
         self._what = what
 
-    def take(self, key: int, kind: Kind[T], default: T | _NoDefault = NEEDED) -> T:
+    def take(self, key: int, kind: Form[T], default: T | _NoDefault = NEEDED) -> T:
         """The value of `key`. Raises DecodeError where it is not there and has no default, or is of another kind."""
         if key not in self._entries:
             if isinstance(default, _NoDefault):

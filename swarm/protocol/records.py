@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 
 from swarm.errors import DecodeError, ForkError, RefusedError
 from swarm.protocol import bounds as b
@@ -160,7 +161,7 @@ def _check_tag_record(record: TagRecord) -> TagRecord:
     if is_immutable(record.tag) and not record.immutable:
         raise DecodeError(f"tag record: '{record.tag}' is a release and not marked immutable")
     keys = [key for key, _ in record.labels]
-    if any(left >= right for left, right in zip(keys, keys[1:], strict=False)):
+    if any(left >= right for left, right in pairwise(keys)):
         raise DecodeError("tag record: labels that are not sorted and unique")
     if record.not_before is not None and record.expires is not None and record.expires <= record.not_before:
         raise DecodeError("tag record: it expires before it is valid")
