@@ -11,6 +11,7 @@ pinned on first use. Written whole and renamed, under a lock file, so that two f
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,10 +21,14 @@ from typing import Any
 from swarm.config.configs import CommonConfig, Pin
 from swarm.config.values import parse_realm
 from swarm.errors import PermissionError_, UsageError
+from swarm.protocol.names import is_name
 
 FILE_NAME = "trust.toml"
 FILE_BYTES_MAX = 16 * 1024 * 1024
 """Some hundred thousand names; more is not a list of pins."""
+
+_FINGERPRINT = re.compile(r"ed25519:[a-z2-7]{52}")
+"""Its form only: taking it apart needs the library for keys, which reading a configuration should not load."""
 
 _HEADER = "# Whom this machine believes: written by `swarm trust` and on first use of a name (docs/configuration.md).\n"
 
@@ -122,6 +127,10 @@ def _pin(name: str, value: object, place: str) -> Pin:
             f"{place}: the pin of {name!r} is not one",
             hint=f'write "{name}" = "ed25519:…" or {{ publisher = "ed25519:…", realm = "HEX" }}',
         )
+    if not _FINGERPRINT.fullmatch(fields["publisher"]):
+        raise UsageError(f"{place}: the pin of {name!r} is no fingerprint", hint="`swarm key show` prints it")
+    if not is_name(name):
+        raise UsageError(f"{place}: {name!r} is pinned and is no name", hint='write it in quotes: "@scope/part"')
     realm = fields.get("realm")
     return Pin(fields["publisher"], parse_realm(realm) if realm else None)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 from swarm.errors import UsageError
 
-_NUMBER = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*(/s|ps)?\s*$")
+_NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*?)\s*(/s|ps)?\s*$")
 _DECIMAL = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
 _BINARY = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50}
 _UNIT = re.compile(r"^([kmgtp]i?)?(B|bytes?|bits?|b)?$", re.IGNORECASE)
@@ -107,10 +108,10 @@ def _bytes_and_kind(text: str, noun: str, forms: str) -> tuple[int, bool]:
             f"{text!r} could mean bytes or bits", hint=f"write {number}{shown}B for bytes, {number}{shown}bit for bits"
         )
     factor = _DECIMAL.get(prefix) or _BINARY[prefix]
-    amount = int(float(found.group(1)) * factor) // (8 if bits else 1)
-    if amount > QUANTITY_MAX:
+    exact = Decimal(found.group(1)) * factor / (8 if bits else 1)
+    if exact > QUANTITY_MAX:
         raise UsageError(f"{text!r} is larger than anything", hint=f"write for example {forms}")
-    return amount, bits
+    return int(exact), bits
 
 
 def _three_digits(value: float) -> str:

@@ -110,7 +110,8 @@ def parse_origin_budget(text: str) -> OriginBudget:
     found = re.fullmatch(r"(\d{1,6})(/site)?", word)
     if found and int(found.group(1)) >= 1:
         return OriginBudget(int(found.group(1)), is_per_site=found.group(2) is not None)
-    if found or "/" in word:
+    # Bytes need their unit: a lone number is copies.
+    if found or "/" in word or not word.endswith("b"):
         raise UsageError(f"{text!r} is not an origin budget", hint="write 1, 2, 1/site or 50GB")
     amount = parse_size(text)
     if amount == 0:
