@@ -75,8 +75,8 @@ BUSY_S = 5.0
 Question = Resolve | ListDatasets | RootRequest | Publish | Subscribe
 
 
-class Catalog(Protocol):
-    """What exists: see `catalog`."""
+class CatalogPart(Protocol):
+    """What exists: see `catalog`. The simulator does without."""
 
     def ask(self, connection: ConnectionId, question: Question, now: float) -> list[Command]: ...
     def answered(self, event: LookedUp, now: float) -> list[Command]: ...
@@ -84,6 +84,7 @@ class Catalog(Protocol):
     def root_came(self, reply: RootReply) -> None: ...
     def forget(self, connection: ConnectionId) -> None: ...
     def learned(self) -> list[tuple[VersionId, Shape]]: ...
+    def shape(self, version: VersionId) -> Shape | None: ...
     def check(self) -> None: ...
 
 
@@ -130,7 +131,7 @@ class TrackerStatistics:
 class Tracker:
     """See the module. `now` never goes back."""
 
-    def __init__(self, rules: TrackerRules, rng: Random, now: float, catalog: Catalog | None = None) -> None:
+    def __init__(self, rules: TrackerRules, rng: Random, now: float, catalog: CatalogPart | None = None) -> None:
         self._rules = rules
         self._catalog = catalog
         self._registry = Registry()
@@ -143,6 +144,7 @@ class Tracker:
         self._shares = Shares()
         self._beats = Beats()
         self._allowances: dict[AgentId, Allowance] = {}
+        self._shapes: dict[VersionId, Shape] = {}  # told by events: only where there is no catalog
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """What is to be done about an event."""
@@ -204,7 +206,8 @@ class Tracker:
             case LookedUp():
                 return self._catalog.answered(event, now) if self._catalog else []
             case VersionLearned():
-                self._leases.learn(event.version, Shape(event.page_count, event.space))
+                self._shapes[event.version] = shape = Shape(event.page_count, event.space)
+                self._learn(event.version, shape)
                 return []
             case PresignFailed():
                 self._leases.give_up(event.agent, event.number, now)
@@ -242,7 +245,7 @@ class Tracker:
         """What follows from whatever happened: shares first, since what is in one is not leased."""
         if self._catalog:
             for version, shape in self._catalog.learned():
-                self._leases.learn(version, shape)
+                self._learn(version, shape)
         for version, runs in self._leases.freed():
             self._shares.assign(version, runs, self._least_loaded(version))
         for version, agent_id, runs in self._shares.changed():
@@ -301,8 +304,7 @@ class Tracker:
             return [Send(connection, Busy(BUSY_S))]
         swarm = self._registry.swarms[join.version]
         commands = self._introduce(swarm, member, now)
-        if self._leases.shape(join.version) is None and self._catalog:
-            commands += self._catalog.want_shape(join.version, connection, now)
+        commands += self._want_shape(join.version, connection, now)
         self._leases.join(agent.id, join.version, join.leases, union(join.held or (), join.receiving), now)
         self._note_possession(swarm, member)
         self._note_seeder(swarm, member, now)
@@ -361,6 +363,19 @@ class Tracker:
         return self._hand_out(swarm, member, self._handouts.insist(member, others)) if others else []
 
     # --- parts --------------------------------------------------------------------------------------
+
+    def _learn(self, version: VersionId, shape: Shape) -> None:
+        """Only versions with members take memory here."""
+        if version in self._registry.swarms:
+            self._leases.learn(version, shape)
+
+    def _want_shape(self, version: VersionId, connection: ConnectionId, now: float) -> list[Command]:
+        if self._leases.shape(version) is not None:
+            return []
+        shape = self._catalog.shape(version) if self._catalog else self._shapes.get(version)
+        if shape is not None:
+            self._leases.learn(version, shape)
+        return self._catalog.want_shape(version, connection, now) if shape is None and self._catalog else []
 
     def _note_possession(self, swarm: Swarm, member: Member) -> None:
         """Who has everything holds everything: the store is spared while it lives. A seeder has its share instead."""
