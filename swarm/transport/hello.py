@@ -1,4 +1,4 @@
-"""The opening of a connection: hello, and where a secret is set, its proof. Both transports run it before a user sees anything.
+"""The opening of a connection: hello, and where a secret is set, its proof. Both transports run it before any use.
 
 The dialer speaks first and proves first, so that somebody who merely dials learns nothing to guess the secret from.
 Who refuses says why with a `Goodbye`; the other side raises that sentence. A connection whose opening failed is always
@@ -17,20 +17,18 @@ from typing import Protocol
 import trio
 
 from swarm.errors import RefusedError, SwarmError, TransportError
-from swarm.protocol import keys, secret
+from swarm.protocol import keys
+from swarm.protocol.bounds import NONCE_BYTES
 from swarm.protocol.ids import PeerId
 from swarm.protocol.messages import AgentProof, Direction, Goodbye, Hello, Message, Prove
+from swarm.protocol.secret import Role, prove
 from swarm.transport.transport import HelloMaker
 
 HELLO_TIMEOUT_S = 5.0
 """The design's promise: without a valid hello a connection lives no longer than this."""
 
-NONCE_BYTES = 16
 KNOWN_REQUIRED: frozenset[int] = frozenset()
 """Features of the wire that a hello may require and this program has."""
-
-AGENT_CONTEXT = b"swarm/agent/1\0"
-"""What an agent key signs over a peer id."""
 
 
 class MessagePipe(Protocol):
@@ -42,7 +40,7 @@ class MessagePipe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who this side is: every hello begins here. `make_hello` need not fill in peer_id, nonce, direction or needs_proof."""
+    """Who this side is. `make_hello` need not fill in peer_id, nonce, direction or needs_proof: they are set here."""
 
     peer_id: PeerId
     make_hello: HelloMaker
@@ -60,7 +58,7 @@ class Greeting:
 
 def prove_agent(agent_key: keys.SigningKey, peer_id: PeerId) -> AgentProof:
     """The agent key's word that `peer_id` acts for it."""
-    return AgentProof(agent_key.public_key, agent_key.sign(AGENT_CONTEXT, peer_id.encode()))
+    return AgentProof(agent_key.public_key, agent_key.sign(keys.AGENT_CONTEXT, peer_id.encode()))
 
 
 async def greet_as_dialer(
@@ -77,8 +75,8 @@ async def greet_as_dialer(
         if remote.direction is not direction:
             raise TransportError(f"{authenticated} answered for another direction than the one it was asked for")
         if identity.secret is not None:
-            await pipe.send(Prove(_proof(identity.secret, "dialer", local, remote)))
-            await _check_proof(pipe, _proof(identity.secret, "acceptor", local, remote))
+            await pipe.send(Prove(_proof(identity.secret, Role.DIALER, local, remote)))
+            await _check_proof(pipe, _proof(identity.secret, Role.ACCEPTOR, local, remote))
         return Greeting(local, remote, rtt_s)
 
 
@@ -97,17 +95,17 @@ async def greet_as_acceptor(pipe: MessagePipe, identity: Identity, authenticated
         if identity.secret is None:
             return Greeting(local, remote, None)
         try:
-            await _check_proof(pipe, _proof(identity.secret, "dialer", remote, local))
+            await _check_proof(pipe, _proof(identity.secret, Role.DIALER, remote, local))
         except TransportError as error:
             await pipe.send(Goodbye(error.message))
             raise
         rtt_s = trio.current_time() - started_at
-        await pipe.send(Prove(_proof(identity.secret, "acceptor", remote, local)))
+        await pipe.send(Prove(_proof(identity.secret, Role.ACCEPTOR, remote, local)))
         return Greeting(local, remote, rtt_s)
 
 
 def check_hello(remote: Hello, authenticated: PeerId, local: Hello) -> None:
-    """Raises TransportError unless `remote` is a hello that `authenticated` may send in answer to, or before, `local`."""
+    """Raises TransportError unless `authenticated` may send `remote` to a side that says `local`."""
     if remote.peer_id != authenticated:
         raise TransportError(f"{authenticated} says that it is {remote.peer_id}")
     unknown = sorted(set(remote.required) - KNOWN_REQUIRED)
@@ -137,7 +135,7 @@ def _check_agent(remote: Hello, authenticated: PeerId) -> None:
     try:
         public_key = keys.public_key_of(authenticated) if proof is None else proof.public_key
         if proof is not None:
-            keys.verify(proof.public_key, AGENT_CONTEXT, authenticated.encode(), proof.signature)
+            keys.verify(proof.public_key, keys.AGENT_CONTEXT, authenticated.encode(), proof.signature)
     except RefusedError as error:
         raise TransportError(f"{authenticated} does not prove that it acts for its agent: {error.message}") from error
     if remote.agent_id != keys.agent_id_of(public_key):
@@ -178,17 +176,15 @@ async def _receive(pipe: MessagePipe) -> Message:
 
 
 async def _refuse(pipe: MessagePipe, local: Hello, remote: Hello, error: TransportError) -> None:
-    """Says why. A secret on one side only is told by our own hello, bare of everything that a stranger need not know."""
+    """Says why. A secret on one side only is told by our own hello, bare of what a stranger need not know."""
     if local.needs_proof != remote.needs_proof:
         await pipe.send(replace(local, realm=None, site="", addresses=()))
     else:
         await pipe.send(Goodbye(error.message))
 
 
-def _proof(shared: bytes, role: str, dialer: Hello, acceptor: Hello) -> bytes:
-    return secret.prove(
-        shared, role, (dialer.nonce, acceptor.nonce), (dialer.peer_id, acceptor.peer_id)
-    )
+def _proof(secret: bytes, role: Role, dialer: Hello, acceptor: Hello) -> bytes:
+    return prove(secret, role, (dialer.nonce, acceptor.nonce), (dialer.peer_id, acceptor.peer_id))
 
 
 @contextmanager

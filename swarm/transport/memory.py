@@ -7,6 +7,7 @@ a link is a queue of things that arrive at a computed time, and whoever waits fo
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,8 +33,11 @@ GRACE_S = 2.0
 """How long a graceful end may take."""
 
 
+log = logging.getLogger(__name__)
+
+
 class MemoryNetwork:
-    """`latency_s` is one way. `freeze` is a pulled cable or a stopped process, `cut` a reset, `refuse` a closed port."""
+    """`latency_s` is one way. `freeze` is a pulled cable or stopped process, `cut` a reset, `refuse` a closed port."""
 
     def __init__(self, *, latency_s: float = 0.0) -> None:
         self.latency_s = latency_s
@@ -119,7 +123,12 @@ class MemoryTransport:
         return self._identity.peer_id
 
     async def dial(
-        self, addresses: tuple[str, ...], direction: Direction, *, peer_id: PeerId | None, dial_nonce: bytes | None = None
+        self,
+        addresses: tuple[str, ...],
+        direction: Direction,
+        *,
+        peer_id: PeerId | None,
+        dial_nonce: bytes | None = None,
     ) -> Connection:
         await trio.lowlevel.checkpoint()
         target = self._find(addresses, peer_id)
@@ -162,6 +171,9 @@ class MemoryTransport:
         except TransportError as error:
             # What was said before the end still arrives: the reason is on its way to the dialer.
             connection.end(error.message, discards=False)
+        except Exception:  # a defect in a hello maker must not end the host: no more than on the real transport
+            log.exception("a connection could not be opened")
+            connection.end("internal error")
 
 
 class MemoryConnection:

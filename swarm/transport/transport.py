@@ -20,7 +20,10 @@ OUTBOX_MESSAGES = 4096
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStatistics:
-    """A snapshot: bytes since the connection began, and the times (monotonic) at which bytes last moved."""
+    """A snapshot: bytes since the connection began, and the times (`trio.current_time`) at which bytes last moved.
+
+    `rtt_s` is the least lately seen, without the queues that bulk makes; 0.0 where nothing was measured yet.
+    """
 
     bytes_received: int
     bytes_sent: int
@@ -44,7 +47,7 @@ class Connection(Protocol):
     def sends_blocks(self) -> bool: ...
 
     def send_nowait(self, message: Message) -> None:
-        """Queues a message. Raises TransportError if the connection has ended or the outbox is full (it is then closed)."""
+        """Queues a message. Raises TransportError if the connection has ended or the outbox is full (which ends it)."""
 
     async def receive(self) -> Message:
         """The next control message. Raises TransportError when the connection has ended."""
@@ -76,7 +79,12 @@ class Transport(Protocol):
         """Multiaddrs without `/p2p/…`, concrete (never 0.0.0.0), that others may dial."""
 
     async def dial(
-        self, addresses: tuple[str, ...], direction: Direction, *, peer_id: PeerId | None, dial_nonce: bytes | None = None
+        self,
+        addresses: tuple[str, ...],
+        direction: Direction,
+        *,
+        peer_id: PeerId | None,
+        dial_nonce: bytes | None = None,
     ) -> Connection:
         """Tries the addresses in turn, some at once. Raises TransportError with the reason of each.
 
