@@ -1,0 +1,42 @@
+"""How many receptions, and bytes, this agent can take; and whom it owes the news that it can take some again.
+
+Closed is said by declining an offer; open is said, later, to those who were told closed. So a healthy swarm spends one
+message per wasted offer, where announcing every change to every neighbour costs two per neighbour and block.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Credit:
+    """Slots and bytes taken. Blocks read from the store take bytes but no slot: a lease must never wait for a slot."""
+
+    bytes_max: int
+    slots_taken: int = 0
+    bytes_taken: int = 0
+
+    def bytes_left(self) -> int:
+        """What may still be promised to us."""
+        return max(0, self.bytes_max - self.bytes_taken)
+
+    def slots_left(self, slots: int, longest: int) -> int:
+        """Receptions that may begin now, of `slots` in all; none unless the longest open block still fits."""
+        if self.bytes_left() < longest and self.bytes_taken:
+            return 0
+        return max(0, slots - self.slots_taken)
+
+    def take(self, count: int) -> None:
+        """A request for `count` bytes was sent."""
+        self.slots_taken += 1
+        self.bytes_taken += count
+
+    def give_back(self, count: int, *, is_slot: bool) -> None:
+        """`count` bytes are no longer to come; with `is_slot` the request has ended."""
+        self.bytes_taken -= count
+        self.slots_taken -= is_slot
+
+    def check(self, slots: int, count: int) -> None:
+        """Raises AssertionError where the counters differ from the receptions that were counted."""
+        assert (self.slots_taken, self.bytes_taken) == (slots, count), (self, slots, count)

@@ -1,0 +1,285 @@
+"""The bulk sender's side: a free slot is offered to a neighbour, who then names the block.
+
+Whom to offer to is decided at random among those who lack something that is here and whose credit is open: in
+simulations no other order differed by more than 0.015. Which block is the receiver's choice; an origin names it itself.
+"""
+
+from __future__ import annotations
+
+from swarm.exchange.bitset import indexes_of, mask_of, runs_of
+from swarm.exchange.commands import CancelSend, SendBlock
+from swarm.exchange.events import BlockSent, SendFailed, Transfer
+from swarm.exchange.peers import Channel, Link
+from swarm.exchange.session import Session
+from swarm.exchange.slots import RUN_MAX
+from swarm.exchange.state import State
+from swarm.exchange.uplink import Offer, Sending
+from swarm.protocol.ids import Index
+from swarm.protocol.messages import Cancel, Credit, Decline, DeclineReason, Ready, Request
+from swarm.protocol.runs import count, is_normal, span
+
+
+class Giving:
+    """Offers slots and serves requests. Methods that return a reason have met nonsense on the wire."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._uplink = state.uplink
+        self._channels: list[Channel] = []
+        self._is_idle = False
+        """Nobody could be offered anything; true until something changes."""
+
+    # --- who may be offered a slot --------------------------------------------------------------
+
+    def add(self, channel: Channel) -> None:
+        """A receiver has opened a version on a connection where we send."""
+        if channel not in self._channels:
+            self._channels.append(channel)
+        self._is_idle = False
+
+    def remove(self, channels: list[Channel]) -> None:
+        """They are closed: what was offered was never given, what is being sent is aborted."""
+        self._channels = [channel for channel in self._channels if channel not in channels]
+        offers, sendings = self._uplink.drop(channels)
+        for offer in offers:
+            self._take_back(offer)
+        for sending in sendings:
+            self._abort(sending)
+
+    def _abort(self, sending: Sending) -> None:
+        for index in sending.lengths:
+            self._state.commands.append(CancelSend(sending.channel.link.id, sending.request, Index(index)))
+        self._never_given(sending.channel, sending.mask)
+
+    def _take_back(self, offer: Offer) -> None:
+        if offer.named is not None:
+            self._never_given(offer.channel, 1 << offer.named)
+
+    def _never_given(self, channel: Channel, mask: int) -> None:
+        session = self._state.sessions.get(channel.version)
+        if session is not None and session.share is not None:
+            session.share.take_back(mask)
+
+    def wake(self) -> None:
+        """Something changed that may let somebody be offered something."""
+        self._is_idle = False
+
+    # --- offering -------------------------------------------------------------------------------
+
+    def offer(self) -> None:
+        """Offers every slot that is free, or about to be."""
+        if self._is_idle or self._state.is_leaving:
+            return
+        while self._uplink.taken(self._state.now, self._state.lead_s) < self._state.slots_out:
+            channel = self._choose()
+            if channel is None:
+                self._is_idle = True
+                return
+            self._offer_to(channel)
+
+    def _choose(self) -> Channel | None:
+        """A random one of those who can be offered something; who is being sent something comes second."""
+        channels = self._channels
+        busy: Channel | None = None
+        for place in range(len(channels)):
+            other = self._state.rng.randrange(place, len(channels))
+            channels[place], channels[other] = channels[other], channels[place]
+            channel = channels[place]
+            if not self._can_offer(channel):
+                continue
+            if not channel.sending and not channel.link.offers:
+                return channel
+            busy = busy or channel
+        return busy
+
+    def _can_offer(self, channel: Channel) -> bool:
+        link = channel.link
+        if link.credit_slots <= link.offers or not channel.is_met:
+            return False
+        session = self._state.sessions[channel.version]
+        if channel.skip_until > self._state.now and channel.skip_generation == session.generation:
+            return False
+        return bool(self._useful(channel, session))
+
+    def _useful(self, channel: Channel, session: Session) -> int:
+        possession = channel.link.peer.possessions.get(channel.version)
+        if possession is None:
+            return 0
+        useful = possession.lacks & session.have & ~channel.sending
+        return useful & session.share.to_give if session.share is not None else useful
+
+    def _offer_to(self, channel: Channel) -> None:
+        state, session = self._state, self._state.sessions[channel.version]
+        named: int | None = None
+        if session.share is not None:
+            named = session.share.name(self._useful(channel, session), state.rng)
+            assert named is not None
+            session.share.give(1 << named)
+        offer = self._uplink.offer(channel, named, state.now)
+        named_runs = None if named is None else ((named, 1),)
+        news = runs_of(session.unannounced)[:RUN_MAX] if session.unannounced else ()
+        state.send(channel.link, Ready(offer.grant, channel.handle, news, named_runs))
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def on_credit(self, link: Link, message: Credit) -> str | None:
+        """A receiver says what it can take."""
+        link.credit_slots, link.credit_bytes = message.slots, message.bytes
+        if message.slots > 0:
+            self._is_idle = False
+        return None
+
+    def on_decline(self, link: Link, message: Decline) -> str | None:
+        """The slot is free again."""
+        offer = self._uplink.answer(message.grant, link.id)
+        if offer is None:
+            return None if self._uplink.was_made(message.grant) else "declined what was not offered"
+        self._take_back(offer)
+        channel = offer.channel
+        if message.reason is DeclineReason.NO_CREDIT:
+            link.credit_slots = 0
+        else:
+            self._skip(channel)
+        self._is_idle = False
+        return None
+
+    def _skip(self, channel: Channel) -> None:
+        """It has no use for anything here: not asked again for a block time, or until there is something new."""
+        session = self._state.sessions.get(channel.version)
+        if session is not None:
+            rate = self._state.up.rate(self._state.now)
+            block_time_s = session.mean_length / rate if rate > 0 else 0.0
+            channel.skip_until = self._state.now + min(1.0, max(0.05, block_time_s))
+            channel.skip_generation = session.generation
+
+    def on_request(self, link: Link, message: Request) -> str | None:
+        """A grant is bound to blocks."""
+        offer = self._uplink.answer(message.grant, link.id)
+        if offer is None:
+            return None if self._uplink.was_made(message.grant) else "requested without a grant"
+        self._is_idle = False
+        channel = offer.channel
+        session = self._state.sessions.get(channel.version)
+        problem = self._problem(message, offer, session)
+        if problem is not None or session is None:
+            self._take_back(offer)
+            return problem
+        self._serve(channel, session, message, offer)
+        return None
+
+    def _problem(self, message: Request, offer: Offer, session: Session | None) -> str | None:
+        if not message.runs or not is_normal(message.runs) or count(message.runs) > RUN_MAX:
+            return "requested nothing, or too much"
+        if message.handle not in _handles(offer.channel):
+            return "requested another version than was offered"
+        if session is not None and span(message.runs) > session.size:
+            return "requested blocks out of the index space"
+        if session is not None and mask_of(message.runs) & ~session.have & ~session.lost:
+            return "requested blocks that were never here"
+        if (offer.channel.link.id, message.request) in self._uplink.sendings:
+            return "used a request number twice"
+        if offer.named is not None and message.runs != ((offer.named, 1),):
+            return "requested another block than was named"
+        return None
+
+    def _serve(self, channel: Channel, session: Session, message: Request, offer: Offer) -> None:
+        state, wanted = self._state, mask_of(message.runs)
+        possession = session.meet(channel.link.peer)
+        if session.share is not None and offer.named is not None:
+            session.share.give(wanted)
+        # A block that was lost meanwhile, or that it has and asks for again, is sent all the same or said to be lost
+        # by the driver: what is asked for was offered a moment ago.
+        possession.want |= wanted
+        lengths = {index: session.length_of(index) for index in indexes_of(wanted)}
+        self._uplink.start(message.request, channel, lengths, state.now)
+        for index in lengths:
+            state.commands.append(SendBlock(channel.link.id, message.request, session.version, Index(index)))
+
+    def on_cancel(self, link: Link, message: Cancel) -> str | None:
+        """The receiver no longer waits; what was not sent was never given."""
+        sending = self._uplink.sendings.get((link.id, message.request))
+        if sending is not None:
+            self._cancel(sending)
+        return None
+
+    def _cancel(self, sending: Sending) -> None:
+        for index in list(sending.lengths):
+            self._state.commands.append(CancelSend(sending.channel.link.id, sending.request, Index(index)))
+            self._never_given(sending.channel, 1 << index)
+            self._uplink.settle(sending, index)
+        self._is_idle = False
+
+    # --- what became of it ----------------------------------------------------------------------
+
+    def on_moved(self, transfers: tuple[Transfer, ...]) -> None:
+        """Bytes went out."""
+        state = self._state
+        total = 0
+        for transfer in transfers:
+            total += transfer.bytes
+            self._uplink.moved(transfer.connection, transfer.request, transfer.bytes, state.now)
+            if link := state.peers.link(transfer.connection):
+                state.liveness.spoke(link.peer.agent, state.now)
+        if total:
+            state.up.add(total, state.now)
+
+    def on_sent(self, event: BlockSent) -> None:
+        """A whole block has gone."""
+        sending = self._uplink.sendings.get((event.connection, event.request))
+        if sending is not None:
+            self._uplink.settle(sending, event.index)
+            self._is_idle = False
+
+    def on_failed(self, event: SendFailed) -> int:
+        """A block was not sent; returns what is lost here and was believed to be held."""
+        sending = self._uplink.sendings.get((event.connection, event.request))
+        if sending is not None:
+            self._uplink.settle(sending, event.index)
+            self._never_given(sending.channel, 1 << event.index)
+            self._is_idle = False
+        return 1 << event.index if event.is_lost else 0
+
+    def tick(self) -> list[Link]:
+        """Frees slots whose offers nobody answered; returns connections whose receivers take nothing."""
+        for offer in self._uplink.expire(self._state.now):
+            self._take_back(offer)
+            self._skip(offer.channel)
+        self._is_idle = False
+        return [sending.channel.link for sending in self._uplink.stalled(self._state.now)]
+
+    def review_shares(self) -> None:
+        """Once a second: what an origin gave and nobody holds is to be given again."""
+        for session in self._state.sessions.values():
+            if session.share is not None:
+                session.share.review(
+                    held=session.picker.availability.held(), moving=self._moving(session), lacked=self._lacked(session)
+                )
+
+    def _moving(self, session: Session) -> int:
+        moving = 0
+        for sending in self._uplink.sendings.values():
+            if sending.channel.version == session.version:
+                moving |= sending.mask
+        for offer in self._uplink.offers.values():
+            if offer.channel.version == session.version and offer.named is not None:
+                moving |= 1 << offer.named
+        return moving
+
+    def _lacked(self, session: Session) -> int:
+        lacked = 0
+        for peer in session.neighbours.values():
+            lacked |= peer.possessions[session.version].lacks
+        return lacked
+
+    def check(self) -> None:
+        """Raises AssertionError where a channel is not one of its connection's."""
+        self._uplink.check()
+        for channel in self._channels:
+            assert channel.link.channels.get(channel.version) is channel
+            assert channel.version in self._state.sessions
+        for sending in self._uplink.sendings.values():
+            assert sending.channel in self._channels
+
+
+def _handles(channel: Channel) -> list[int]:
+    return [handle for handle, version in channel.link.versions.items() if version == channel.version]

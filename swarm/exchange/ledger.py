@@ -1,0 +1,103 @@
+"""What has been asked of whom: requests in flight, the blocks they promise, and when bytes last came for them.
+
+A promise without a byte for two seconds is broken: the block is asked for elsewhere, and what may still come is dropped
+unseen. Bytes on the same connection for an earlier request count: one connection sends one block after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from swarm.exchange.config import PROMISE_S
+from swarm.exchange.peers import Link
+from swarm.protocol.ids import ConnectionId
+
+
+@dataclass(slots=True, eq=False)
+class Reception:
+    """One request. `lengths` are the bytes expected of each block still to come."""
+
+    number: int
+    link: Link
+    lengths: dict[int, int]
+    asked_at: float
+    moved_at: float
+    bytes_by_index: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def mask(self) -> int:
+        """The blocks still to come."""
+        mask = 0
+        for index in self.lengths:
+            mask |= 1 << index
+        return mask
+
+
+class Ledger:
+    """The requests of one session."""
+
+    def __init__(self) -> None:
+        self._receptions: dict[tuple[ConnectionId, int], Reception] = {}
+        self._by_index: dict[int, Reception] = {}
+        self.bytes_wasted = 0
+        """Bytes of blocks that came in part and were given up."""
+
+    def __len__(self) -> int:
+        return len(self._receptions)
+
+    def __iter__(self) -> Iterator[Reception]:
+        return iter(self._receptions.values())
+
+    def open(self, number: int, link: Link, lengths: dict[int, int], now: float) -> Reception:
+        """A request was sent for blocks that nobody has promised."""
+        reception = Reception(number, link, lengths, now, now)
+        self._receptions[link.id, number] = reception
+        for index in lengths:
+            self._by_index[index] = reception
+        return reception
+
+    def get(self, connection: ConnectionId, number: int) -> Reception | None:
+        """The request, while any block of it is to come."""
+        return self._receptions.get((connection, number))
+
+    def of(self, index: int) -> Reception | None:
+        """The request that promises a block."""
+        return self._by_index.get(index)
+
+    def moved(self, reception: Reception, index: int, count: int, now: float) -> None:
+        """Bytes came."""
+        reception.moved_at = reception.link.moved_at = now
+        if index in reception.lengths:
+            reception.bytes_by_index[index] = reception.bytes_by_index.get(index, 0) + count
+
+    def settle(self, reception: Reception, index: int) -> int:
+        """A block is no longer to come (it is here, or never will be); returns the bytes that were expected."""
+        length = reception.lengths.pop(index, None)
+        if length is None:
+            return 0
+        self._by_index.pop(index, None)
+        reception.bytes_by_index.pop(index, None)
+        if not reception.lengths:
+            del self._receptions[reception.link.id, reception.number]
+        return length
+
+    def close(self, reception: Reception) -> int:
+        """The whole request is given up; returns the bytes that were still expected."""
+        self.bytes_wasted += sum(reception.bytes_by_index.values())
+        return sum(self.settle(reception, index) for index in list(reception.lengths))
+
+    def of_link(self, link: Link) -> list[Reception]:
+        """The requests on one connection."""
+        return [reception for reception in self if reception.link is link]
+
+    def overdue(self, now: float) -> list[Reception]:
+        """Requests that have waited too long for a byte."""
+        return [r for r in self if now - max(r.moved_at, r.link.moved_at) >= PROMISE_S]
+
+    def check(self) -> None:
+        """Raises AssertionError where the two tables contradict each other."""
+        assert sum(len(reception.lengths) for reception in self) == len(self._by_index)
+        for index, reception in self._by_index.items():
+            assert index in reception.lengths
+            assert self.get(reception.link.id, reception.number) is reception

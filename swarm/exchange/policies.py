@@ -1,0 +1,39 @@
+"""The rules of the exchange as values: a test or the simulator can hand a node others, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from swarm.exchange.patience import Patience
+from swarm.exchange.picker import BlockOrder, RarestFirst
+from swarm.exchange.slots import AdaptiveSlots, ExtraSlots
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """The defaults are the rules of the design; `docs/exchange.md` says why each, with the numbers."""
+
+    order: BlockOrder = field(default_factory=RarestFirst)
+    """Which block is picked among those that may be."""
+
+    extra_slots: Callable[[], ExtraSlots] = AdaptiveSlots
+    """Slots above the base, one counter for each way."""
+
+    slots: int | None = None
+    """A fixed base instead of the rule k x block time >= 8 RTT."""
+
+    receive_slots: int | None = None
+    """Receptions at once, where they are not to match the uploads."""
+
+    lead_rtts: float = 1.0
+    """A slot that will be free within so many round trips is offered already."""
+
+    has_share: bool = True
+    """An origin names each block itself, once; else it is offered like any neighbour's."""
+
+    lingers: bool = True
+    """A complete agent stays while a neighbour lacks something."""
+
+    patience: Patience = field(default_factory=Patience)
+    """How long to wait before doing what should not be needed."""

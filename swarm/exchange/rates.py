@@ -1,0 +1,63 @@
+"""How fast bytes move, and how fast they have been seen to move: the measured capacity of this agent's link.
+
+Nobody tells an agent what its link can do. The greatest rate over a whole second is what it has shown (DESIGN 5);
+older seconds are forgotten, since links and their neighbours change.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_S = 1.0
+"""One measurement. Shorter ones would take a burst into a socket's buffer for the speed of the link."""
+
+MEMORY_S = 30.0
+"""How long a greatest rate counts."""
+
+SETTLING_S = 0.2
+"""A window shorter than this says nothing yet."""
+
+
+class RateMeter:
+    """Bytes per second over the last second, and the greatest of those."""
+
+    def __init__(self) -> None:
+        self.limit: int | None = None
+        """A rate limit that was set: the capacity is no more."""
+        self._samples: deque[tuple[float, int]] = deque()
+        self._total = 0
+        self._began_at: float | None = None
+        self._greatest: deque[tuple[float, float]] = deque()
+
+    def add(self, count: int, now: float) -> None:
+        """`count` bytes moved up to now."""
+        if self._began_at is None:
+            self._began_at = now
+        self._samples.append((now, count))
+        self._total += count
+        self._note(self.rate(now), now)
+
+    def rate(self, now: float) -> float:
+        """Bytes per second over the last second (since the beginning, where that is less)."""
+        if self._began_at is None:
+            return 0.0
+        while self._samples and self._samples[0][0] <= now - WINDOW_S:
+            self._total -= self._samples.popleft()[1]
+        window = min(now - self._began_at, WINDOW_S)
+        return self._total / window if window >= SETTLING_S else 0.0
+
+    def capacity(self, now: float) -> float:
+        """The greatest rate over a whole second within memory; 0 where none is known."""
+        while self._greatest and self._greatest[0][0] < now - MEMORY_S:
+            self._greatest.popleft()
+        shown = self._greatest[0][1] if self._greatest else 0.0
+        return shown if self.limit is None else min(shown, self.limit)
+
+    def _note(self, rate: float, now: float) -> None:
+        assert self._began_at is not None
+        if now - self._began_at < WINDOW_S:
+            return
+        # A queue of falling rates: its head is the greatest that is still remembered.
+        while self._greatest and self._greatest[-1][1] <= rate:
+            self._greatest.pop()
+        self._greatest.append((now, rate))

@@ -1,0 +1,75 @@
+"""Reads from the store that are under way, and the pause after it has refused.
+
+Where there is a tracker each read has a lease; where there is none the owner of a block reads it. This file only
+counts; `leasing` decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from swarm.protocol.ids import VersionId
+
+PAUSE_FIRST_S = 0.5
+PAUSE_LAST_S = 16.0
+"""After SlowDown or a failure no read begins for this long, doubling, with jitter; a success halves it again."""
+
+
+@dataclass(slots=True, eq=False)
+class StoreReading:
+    """One block on its way from the store."""
+
+    version: VersionId
+    index: int
+    length: int
+    began_at: float
+    bytes: int = 0
+    moved_at: float = 0.0
+
+
+class StoreReads:
+    """By block."""
+
+    def __init__(self, rng: Random) -> None:
+        self.readings: dict[tuple[VersionId, int], StoreReading] = {}
+        self.paused_until = float("-inf")
+        self._pause_s = 0.0
+        self._rng = rng
+
+    def __len__(self) -> int:
+        return len(self.readings)
+
+    def begin(self, version: VersionId, index: int, length: int, now: float) -> StoreReading:
+        """A read was begun."""
+        reading = self.readings[version, index] = StoreReading(version, index, length, now, 0, now)
+        return reading
+
+    def get(self, version: VersionId, index: int) -> StoreReading | None:
+        """The read of a block, while it is under way."""
+        return self.readings.get((version, index))
+
+    def end(self, version: VersionId, index: int) -> StoreReading | None:
+        """It is over; None where none was under way."""
+        return self.readings.pop((version, index), None)
+
+    def moved(self, version: VersionId, index: int, count: int, now: float) -> int:
+        """So many bytes of it have come in all; returns how many of them are news."""
+        reading = self.readings.get((version, index))
+        if reading is None or count <= reading.bytes:
+            return 0
+        news, reading.bytes, reading.moved_at = count - reading.bytes, count, now
+        return news
+
+    def refused(self, now: float) -> None:
+        """The store said SlowDown, or nothing."""
+        self._pause_s = min(PAUSE_LAST_S, max(PAUSE_FIRST_S, 2 * self._pause_s))
+        self.paused_until = now + self._pause_s * self._rng.uniform(0.75, 1.25)
+
+    def succeeded(self) -> None:
+        """A block came."""
+        self._pause_s /= 2
+
+    def is_paused(self, now: float) -> bool:
+        """Whether no read is to begin."""
+        return now < self.paused_until

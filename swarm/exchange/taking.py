@@ -1,0 +1,208 @@
+"""The receiver's side: an offered slot is answered with the rarest block that nobody has promised, or declined.
+
+A promise ends with its block, with two seconds without a byte, with its sender's death or its connection's end; every
+one of these gives the credit back and tells those who were told that it is closed.
+"""
+
+from __future__ import annotations
+
+from swarm.exchange.bitset import indexes_of, mask_of, runs_of
+from swarm.exchange.commands import ExpectBlocks, ForgetRequest
+from swarm.exchange.events import BlockAborted, BlockArrived, BlockRefused, Transfer
+from swarm.exchange.ledger import Reception
+from swarm.exchange.peers import Channel, Link
+from swarm.exchange.session import Session
+from swarm.exchange.state import State
+from swarm.protocol.ids import ConnectionId, Index, VersionId
+from swarm.protocol.messages import Cancel, Credit, Decline, DeclineReason, Ready, Request
+from swarm.protocol.runs import is_normal, span
+
+
+class Taking:
+    """Answers offers and keeps the promises. Methods that return a reason have met nonsense on the wire."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._next_request = 0
+        self._versions: dict[tuple[ConnectionId, int], VersionId] = {}
+        """Of every request in flight: transfers are reported without their version."""
+
+    # --- offers ---------------------------------------------------------------------------------
+
+    def on_ready(self, link: Link, message: Ready) -> str | None:
+        """A sender has a free slot."""
+        state = self._state
+        version = link.versions.get(message.handle)
+        if version is None or link.sends_blocks:
+            return "offered on a handle that is not open"
+        session, channel = state.sessions.get(version), link.channels.get(version)
+        if session is None or channel is None or channel.is_denied:
+            state.send(link, Decline(message.grant, DeclineReason.ENDED))
+            return None
+        if problem := _problem(message, session):
+            return problem
+        if channel.is_met:
+            session.peer_has(link.peer, mask_of(message.new_haves), state.now)
+        self._answer(channel, session, message)
+        return None
+
+    def _answer(self, channel: Channel, session: Session, message: Ready) -> None:
+        state, link = self._state, channel.link
+        if state.is_leaving or not session.lacks_anything or not channel.is_met:
+            state.send(link, Decline(message.grant, DeclineReason.NOTHING))
+        elif not self.slots_left():
+            link.is_owed_credit = True
+            state.send(link, Decline(message.grant, DeclineReason.NO_CREDIT))
+        elif picked := self._pick(session, link, message):
+            self._request(channel, session, message.grant, picked)
+        else:
+            state.send(link, Decline(message.grant, DeclineReason.NOTHING))
+
+    def slots_left(self) -> int:
+        """Receptions that may begin now."""
+        return self._state.credit.slots_left(self._state.slots_in, self._state.longest)
+
+    def _pick(self, session: Session, link: Link, message: Ready) -> list[int]:
+        if message.named is not None:
+            return list(indexes_of(mask_of(message.named) & session.picker.free))
+        possession = session.meet(link.peer)
+        picked = session.picker.pick(possession.have, self._state.run_length)
+        # Only as many of a run as their bytes allow; the first always fits, or credit would be closed.
+        left = self._state.credit.bytes_left() - session.length_of(picked[0]) if picked else 0
+        kept = picked[:1]
+        for index in picked[1:]:
+            left -= session.length_of(index)
+            if left < 0:
+                break
+            kept.append(index)
+        return sorted(kept)
+
+    def _request(self, channel: Channel, session: Session, grant: int, picked: list[int]) -> None:
+        state, link = self._state, channel.link
+        lengths = {index: session.length_of(index) for index in picked}
+        mask = sum(1 << index for index in picked)
+        session.picker.promise(mask)
+        number = self._next_request
+        self._next_request = (self._next_request + 1) & 0xFFFFFFFF
+        session.ledger.open(number, link, lengths, state.now)
+        self._versions[link.id, number] = session.version
+        state.credit.take(sum(lengths.values()))
+        indexes = tuple(Index(index) for index in picked)
+        state.commands.append(ExpectBlocks(link.id, number, session.version, indexes))
+        state.send(link, Request(number, grant, channel.handle, runs_of(mask)))
+
+    # --- what becomes of promises ---------------------------------------------------------------
+
+    def on_moved(self, transfers: tuple[Transfer, ...]) -> None:
+        """Bytes came."""
+        state = self._state
+        total = 0
+        for transfer in transfers:
+            total += transfer.bytes
+            version = self._versions.get((transfer.connection, transfer.request))
+            session = state.sessions.get(version) if version is not None else None
+            reception = session.ledger.get(transfer.connection, transfer.request) if session is not None else None
+            if session is not None and reception is not None:
+                session.ledger.moved(reception, transfer.index, transfer.bytes, state.now)
+        if total:
+            state.down.add(total, state.now)
+
+    def on_arrived(self, event: BlockArrived) -> None:
+        """A block is here; it may also be one that was given up meanwhile."""
+        session = self._state.sessions.get(event.version)
+        if session is None:
+            return
+        self._settle(session, event.connection, event.request, event.index)
+        if event.index < session.size and session.got(event.index, self._state.now):
+            session.bytes_received += event.bytes
+
+    def on_aborted(self, event: BlockAborted | BlockRefused) -> None:
+        """A promised block will not come."""
+        session = self._state.sessions.get(event.version)
+        if session is None:
+            return
+        if self._settle(session, event.connection, event.request, event.index):
+            session.picker.unpromise(1 << event.index)
+        link = self._state.peers.link(event.connection)
+        if isinstance(event, BlockAborted) and event.is_lost and link is not None:
+            session.peer_lost(link.peer, 1 << event.index)
+
+    def _settle(self, session: Session, connection: ConnectionId, number: int, index: int) -> bool:
+        reception = session.ledger.get(connection, number)
+        if reception is None or index not in reception.lengths:
+            return False
+        count = session.ledger.settle(reception, index)
+        reception.moved_at = reception.link.moved_at = self._state.now
+        self._ended(reception, count)
+        return True
+
+    def _ended(self, reception: Reception, count: int) -> None:
+        is_over = not reception.lengths
+        self._state.credit.give_back(count, is_slot=is_over)
+        if is_over:
+            self._versions.pop((reception.link.id, reception.number), None)
+
+    def give_up(self, session: Session, reception: Reception) -> None:
+        """Asks elsewhere for what this request promises."""
+        session.picker.unpromise(reception.mask)
+        link = reception.link
+        self._ended(reception, session.ledger.close(reception))
+        if self._state.peers.link(link.id) is link:
+            self._state.commands.append(ForgetRequest(link.id, reception.number))
+            self._state.send(link, Cancel(reception.number))
+
+    def drop(self, link: Link) -> None:
+        """A connection is gone, and with it what was asked on it."""
+        for session in self._state.sessions.values():
+            for reception in session.ledger.of_link(link):
+                session.picker.unpromise(reception.mask)
+                self._ended(reception, session.ledger.close(reception))
+
+    def close(self, session: Session) -> None:
+        """The version is given up."""
+        for reception in list(session.ledger):
+            self.give_up(session, reception)
+
+    def cancel(self, session: Session, mask: int) -> None:
+        """These came otherwise, or are no longer wanted: requests for nothing else are cancelled."""
+        for reception in list(session.ledger):
+            if not reception.mask & ~mask:
+                self.give_up(session, reception)
+
+    def tick(self) -> None:
+        """Breaks promises that no byte came for."""
+        for session in self._state.sessions.values():
+            for reception in session.ledger.overdue(self._state.now):
+                self.give_up(session, reception)
+
+    # --- credit ---------------------------------------------------------------------------------
+
+    def announce_credit(self) -> None:
+        """Tells those who were told that credit is closed that it is open."""
+        state = self._state
+        if state.is_leaving or not state.longest:
+            return
+        slots = self.slots_left()
+        if not slots:
+            return
+        message = Credit(slots, state.credit.bytes_left())
+        for link in state.peers.links():
+            if link.is_owed_credit and not link.sends_blocks:
+                link.is_owed_credit = False
+                state.send(link, message)
+
+    def check(self) -> None:
+        """Raises AssertionError where credit differs from the requests in flight."""
+        receptions = [(s, r) for s in self._state.sessions.values() for r in s.ledger]
+        assert len(self._versions) == len(receptions)
+        for session, reception in receptions:
+            assert self._versions[reception.link.id, reception.number] == session.version
+            assert self._state.peers.link(reception.link.id) is reception.link
+        assert self._state.credit.slots_taken == len(receptions)
+
+
+def _problem(message: Ready, session: Session) -> str | None:
+    for runs in (message.new_haves, message.named or ()):
+        if not is_normal(runs) or span(runs) > session.size:
+            return "offered blocks out of the index space"
+    return None

@@ -1,0 +1,166 @@
+"""This agent's upload slots: offers that wait for an answer, and blocks being sent.
+
+A slot that will be free within a round trip counts as free, so that the answer to its next offer is there in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from swarm.exchange.config import OFFER_S, STALLED_SEND_S
+from swarm.exchange.peers import Channel
+from swarm.protocol.ids import ConnectionId
+
+EXPIRED_MAX = 64
+"""Offers that expired and may still be taken up: late answers of a slow neighbour are honoured."""
+
+PACE_S = 0.3
+"""A transfer younger than this has no pace of its own yet."""
+
+
+@dataclass(slots=True, eq=False)
+class Offer:
+    """READY was sent. `named`: the block that an origin names."""
+
+    grant: int
+    channel: Channel
+    named: int | None
+    made_at: float
+
+
+@dataclass(slots=True, eq=False)
+class Sending:
+    """A request that is being served. `lengths`: the blocks still to be sent."""
+
+    request: int
+    channel: Channel
+    lengths: dict[int, int]
+    started_at: float
+    moved_at: float
+    left: int
+    """Bytes still to go, as far as reported."""
+    total: int
+
+    @property
+    def mask(self) -> int:
+        """The blocks still to be sent."""
+        mask = 0
+        for index in self.lengths:
+            mask |= 1 << index
+        return mask
+
+    def ends_at(self) -> float:
+        """When the last byte will have gone, at the pace so far; infinite while there is no pace."""
+        gone, spent = self.total - self.left, self.moved_at - self.started_at
+        return self.moved_at + self.left * spent / gone if gone > 0 and spent >= PACE_S else float("inf")
+
+
+class Uplink:
+    """Offers and sendings, by grant and by (connection, request)."""
+
+    def __init__(self) -> None:
+        self.offers: dict[int, Offer] = {}
+        self.expired: dict[int, Offer] = {}
+        self.sendings: dict[tuple[ConnectionId, int], Sending] = {}
+        self._next_grant = 0
+
+    def taken(self, now: float, lead_s: float) -> int:
+        """Slots in use: what ends within `lead_s` no longer counts."""
+        soon = now + lead_s
+        return len(self.offers) + sum(sending.ends_at() > soon for sending in self.sendings.values())
+
+    def next_end(self, now: float, lead_s: float) -> float | None:
+        """When the next sending will be about to end."""
+        ends = [sending.ends_at() - lead_s for sending in self.sendings.values()]
+        later = [end for end in ends if now < end < float("inf")]
+        return min(later) if later else None
+
+    def offer(self, channel: Channel, named: int | None, now: float) -> Offer:
+        """READY is being sent."""
+        offer = Offer(self._next_grant, channel, named, now)
+        self._next_grant += 1
+        self.offers[offer.grant] = offer
+        channel.link.offers += 1
+        return offer
+
+    def answer(self, grant: int, connection: ConnectionId) -> Offer | None:
+        """Takes the offer that was answered out of the table; None where there is none on that connection."""
+        offer = self.offers.get(grant) or self.expired.get(grant)
+        if offer is None or offer.channel.link.id != connection:
+            return None
+        if self.offers.pop(grant, None) is not None:
+            offer.channel.link.offers -= 1
+        self.expired.pop(grant, None)
+        return offer
+
+    def was_made(self, grant: int) -> bool:
+        """Whether such an offer was ever made: its answer may have crossed our withdrawal."""
+        return grant < self._next_grant
+
+    def expire(self, now: float) -> list[Offer]:
+        """Frees the slots of offers that nobody answered."""
+        late = [offer for offer in self.offers.values() if now - offer.made_at >= OFFER_S]
+        for offer in late:
+            self._withdraw(offer)
+            self.expired[offer.grant] = offer
+        while len(self.expired) > EXPIRED_MAX:
+            del self.expired[next(iter(self.expired))]
+        return late
+
+    def _withdraw(self, offer: Offer) -> None:
+        del self.offers[offer.grant]
+        offer.channel.link.offers -= 1
+
+    def start(self, request: int, channel: Channel, lengths: dict[int, int], now: float) -> Sending:
+        """A request binds a slot."""
+        total = sum(lengths.values())
+        sending = Sending(request, channel, lengths, now, now, total, total)
+        self.sendings[channel.link.id, request] = sending
+        channel.sending |= sending.mask
+        return sending
+
+    def moved(self, connection: ConnectionId, request: int, count: int, now: float) -> None:
+        """Bytes went out."""
+        if sending := self.sendings.get((connection, request)):
+            sending.left = max(0, sending.left - count)
+            sending.moved_at = now
+
+    def settle(self, sending: Sending, index: int) -> None:
+        """A block was sent, or will not be."""
+        if sending.lengths.pop(index, None) is not None:
+            sending.channel.sending &= ~(1 << index)
+        if not sending.lengths:
+            self.sendings.pop((sending.channel.link.id, sending.request), None)
+
+    def stalled(self, now: float) -> list[Sending]:
+        """Sendings that no byte left for too long."""
+        return [sending for sending in self.sendings.values() if now - sending.moved_at >= STALLED_SEND_S]
+
+    def drop(self, channels: list[Channel]) -> tuple[list[Offer], list[Sending]]:
+        """Connections or versions are gone: their offers and sendings with them."""
+        offers = [offer for offer in self._all_offers() if offer.channel in channels]
+        for offer in offers:
+            self.answer(offer.grant, offer.channel.link.id)
+        sendings = [sending for sending in self.sendings.values() if sending.channel in channels]
+        for sending in sendings:
+            del self.sendings[sending.channel.link.id, sending.request]
+            sending.channel.sending = 0
+        return offers, sendings
+
+    def _all_offers(self) -> Iterator[Offer]:
+        yield from self.offers.values()
+        yield from self.expired.values()
+
+    def check(self) -> None:
+        """Raises AssertionError where the tables contradict each other."""
+        by_link: dict[ConnectionId, int] = {}
+        for offer in self.offers.values():
+            by_link[offer.channel.link.id] = by_link.get(offer.channel.link.id, 0) + 1
+        for offer in self.offers.values():
+            assert offer.channel.link.offers == by_link[offer.channel.link.id]
+        for (connection, request), sending in self.sendings.items():
+            assert (sending.channel.link.id, sending.request) == (connection, request)
+            assert sending.lengths
+            assert sending.channel.sending & sending.mask == sending.mask
+        assert not set(self.offers) & set(self.expired)
