@@ -20,8 +20,14 @@ _FALSE, _TRUE, _NULL = 20, 21, 22
 
 
 def encode(value: object) -> bytes:
-    """Deterministic bytes of `value`. With integer keys cbor2's canonical order is that of RFC 8949."""
-    return cbor2.dumps(value, canonical=True)
+    """Deterministic bytes of `value`. With unsigned keys cbor2's canonical order is that of RFC 8949.
+
+    Raises DecodeError for what has no encoding, such as text that is not Unicode: nobody could read it.
+    """
+    try:
+        return cbor2.dumps(value, canonical=True)
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError) as error:
+        raise DecodeError(f"cannot be written: {error}") from error
 
 
 def decode(
@@ -39,8 +45,8 @@ def decode(
     """
     if len(data) > max_bytes:
         raise DecodeError(f"{len(data)} bytes, where at most {max_bytes} are allowed")
-    if len(data) > max_items:
-        # One item takes at least one byte, so shorter data cannot hold too many.
+    if is_canonical or len(data) > max_items:
+        # One item takes at least one byte, so a shorter message cannot hold too many.
         count_items(data, max_items=max_items)
     value = _load(bytes(data), max_depth)
     if is_canonical and encode(value) != data:
@@ -51,6 +57,8 @@ def decode(
 def count_items(data: bytes | bytearray | memoryview, *, max_items: int) -> int:
     """Walks the heads of a CBOR item without building anything. Raises DecodeError past `max_items`."""
     position, pending, items = 0, 1, 0
+    if not data:
+        raise DecodeError("no bytes")
     while pending:
         items += 1
         if items > max_items:

@@ -6,6 +6,9 @@ alone.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
+
 from swarm.protocol.ids import Index, Run
 from swarm.protocol.manifest import PageRef, Root
 
@@ -13,10 +16,23 @@ from swarm.protocol.manifest import PageRef, Root
 class IndexSpace:
     """`size` indexes: `page_count` pages, then `block_count` blocks."""
 
-    __slots__ = ("_pages", "block_count", "blocks_page_count", "page_count", "size", "tree_page_count")
+    __slots__ = (
+        "_blocks_ends",
+        "_first_paths",
+        "_pages",
+        "_tree_ends",
+        "block_count",
+        "blocks_page_count",
+        "page_count",
+        "size",
+        "tree_page_count",
+    )
 
     def __init__(self, root: Root) -> None:
         self._pages = (*root.blocks, *root.tree)
+        self._first_paths = [ref.first_path or b"" for ref in root.tree]
+        self._tree_ends = list(accumulate(ref.stream_bytes for ref in root.tree))
+        self._blocks_ends = list(accumulate(ref.stream_bytes for ref in root.blocks))
         self.blocks_page_count = len(root.blocks)
         self.tree_page_count = len(root.tree)
         self.page_count = len(self._pages)
@@ -76,5 +92,24 @@ class IndexSpace:
         """The index of the `number`-th blocks page."""
         return Index(number)
 
+    def tree_page_of(self, path: bytes) -> Index | None:
+        """The only tree page that can hold the entry of `path`; None where it sorts before the first."""
+        number = bisect_right(self._first_paths, path) - 1
+        return self.tree_page(number) if number >= 0 else None
+
+    def tree_page_at(self, offset: int) -> Index:
+        """The tree page with the file that holds the stream's byte at `offset`. Raises IndexError past the end."""
+        return self.tree_page(_page_at(self._tree_ends, offset))
+
+    def blocks_page_at(self, offset: int) -> Index:
+        """The blocks page with the block that holds the stream's byte at `offset`. Raises IndexError past the end."""
+        return self.blocks_page(_page_at(self._blocks_ends, offset))
+
     def __len__(self) -> int:
         return self.size
+
+
+def _page_at(ends: list[int], offset: int) -> int:
+    if offset < 0 or not ends or offset >= ends[-1]:
+        raise IndexError(offset)
+    return bisect_right(ends, offset)

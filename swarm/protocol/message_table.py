@@ -171,6 +171,7 @@ CATALOG_KINDS = (
         "agent to tracker or peer: which names, or which tags of a name",
         _request(),
         Field(3, "name", NAME_TEXT, None),
+        Field(4, "after", Text(b.NAME_BYTES_MAX), None),
     ),
     _kind(
         35,

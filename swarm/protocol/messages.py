@@ -118,10 +118,12 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class ListDatasets:
-    """Which names (or, with a name, tags) does the other side know?"""
+    """Which names (or, with a name, tags) does the other side know? `after` continues a listing that was incomplete:
+    only names (tags) that sort after it."""
 
     request: int
     name: str | None
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from swarm.errors import UnsafeManifestError
 from swarm.protocol.bounds import PATH_BYTES_MAX, PATH_PART_BYTES_MAX, TARGET_BYTES_MAX
 
-# An empty part (also: absolute, trailing or double slash), or a part of one or two dots. Paths are joined by NUL.
-_BAD_PART = re.compile(rb"(?:^|[\0/])\.{0,2}(?=[\0/]|\Z)")
-_LONG_PART = re.compile(rb"[^\0/]{%d}" % (PATH_PART_BYTES_MAX + 1))
+_FORBIDDEN_PARTS = (b"", b".", b"..")
+_FORBIDDEN_SET = frozenset(_FORBIDDEN_PARTS)
 _CLIMB = re.compile(rb"(?:\.\.(?:/|\Z))*")
 
 
@@ -24,23 +23,26 @@ def check_path(path: bytes) -> None:
 
 
 def check_paths(paths: Sequence[bytes]) -> None:
-    """The same for many at once, in any order. At C speed: 1,000,000 paths in well under a second."""
+    """The same for many at once, in any order: whole lists at a time, as a million paths come by."""
     if not paths:
         return
     joined = b"\0".join(paths)
     if joined.count(0) != len(paths) - 1:
         raise UnsafeManifestError("a path with a NUL byte")
-    if max(map(len, paths)) > PATH_BYTES_MAX:
+    longest = max(map(len, paths))
+    if longest > PATH_BYTES_MAX:
         raise UnsafeManifestError(f"a path longer than {PATH_BYTES_MAX} bytes")
-    if _BAD_PART.search(joined) or _LONG_PART.search(joined):
+    # An absolute path, a trailing or a double slash each make an empty part.
+    parts = joined.replace(b"/", b"\0").split(b"\0")
+    if any(part in parts for part in _FORBIDDEN_PARTS):
         raise UnsafeManifestError(f"an unsafe path: {_first_bad(paths)}")
+    if longest > PATH_PART_BYTES_MAX and max(map(len, parts)) > PATH_PART_BYTES_MAX:
+        raise UnsafeManifestError(f"a part of a path longer than {PATH_PART_BYTES_MAX} bytes")
 
 
 def _first_bad(paths: Sequence[bytes]) -> str:
-    for path in paths:
-        if _BAD_PART.search(path) or _LONG_PART.search(path):
-            return repr(path[:80])
-    return "among them"
+    bad = next(path for path in paths if not _FORBIDDEN_SET.isdisjoint(path.split(b"/")))
+    return repr(bad[:80])
 
 
 def check_target(path: bytes, target: bytes) -> None:
@@ -52,5 +54,5 @@ def check_target(path: bytes, target: bytes) -> None:
     is_plain = bool(rest) or target.endswith(b"..")
     if not target or not is_plain or len(target) > TARGET_BYTES_MAX or b"\0" in target or steps > path.count(b"/"):
         raise UnsafeManifestError(f"a symlink that leads outside: {path[:80]!r} -> {target[:80]!r}")
-    if rest and (_BAD_PART.search(rest) or _LONG_PART.search(rest)):
-        raise UnsafeManifestError(f"an unsafe symlink: {path[:80]!r} -> {target[:80]!r}")
+    if rest:
+        check_path(rest)

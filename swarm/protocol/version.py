@@ -7,7 +7,7 @@ Columns instead of objects: a million files take about 100 MB, a million blocks 
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import overload
@@ -91,7 +91,7 @@ class Version:
     def index_of(self, block_id: bytes) -> Index | None:
         """The index of a block of the table. The first call sorts the table: about a second for a million blocks."""
         keys, places = self._sorted_places()
-        place = bisect_right(keys, _prefix(block_id) - 1) if block_id[:8] != bytes(8) else 0
+        place = bisect_left(keys, _prefix(block_id))
         while place < len(keys) and keys[place] == _prefix(block_id):
             if self.block_ids[places[place]] == block_id:
                 return Index(self.space.page_count + places[place])
