@@ -22,7 +22,7 @@ from swarm.dataset.entries import (
     source_changed,
 )
 from swarm.dataset.links import refusal, relative_target, tidy_target
-from swarm.dataset.mtime import kept_time
+from swarm.dataset.mtime import check_rule, kept_time
 from swarm.dataset.walk import Complaints, Found, walk
 from swarm.errors import NotFoundError, PermissionError_, SourceChangedError, UsageError
 from swarm.protocol.bounds import FILES_MAX
@@ -44,7 +44,9 @@ def scan(path: Path | bytes, options: ScanOptions | None = None, tick: Tick | No
     dataset, too much), SourceChangedError (it changes while it is looked at). Each names what it is about.
     """
     root = os.path.abspath(os.fsencode(path))
-    return _Scanning(root, options or ScanOptions(), tick or _no_tick).run()
+    options = options or ScanOptions()
+    check_rule(options.mtime)
+    return _Scanning(root, options, tick or _no_tick).run()
 
 
 def check_unchanged(found: Scan, tick: Tick | None = None) -> None:

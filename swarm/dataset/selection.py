@@ -49,6 +49,8 @@ class Selection:
 
     def may_enter(self, directory: bytes) -> bool:
         """False only if nothing below `directory` can be selected."""
+        if not self._exclude:
+            return True
         text = directory.decode("utf-8", "surrogateescape")
         return not any(pattern.matches(text, True) for pattern in self._exclude)
 

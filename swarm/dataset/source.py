@@ -37,6 +37,10 @@ class Source:
             position += piece.length
         return bytes(buffer)
 
+    def paths(self, offset: int, length: int) -> list[bytes]:
+        """The files that these stream bytes are of."""
+        return [self._scan.entries[piece.number].path for piece in self._layout.pieces(offset, length)]
+
 
 @contextmanager
 def open_entry(scan: Scan, entry: SourceEntry) -> Iterator[int]:

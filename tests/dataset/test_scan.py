@@ -247,7 +247,7 @@ def test_unreadable_files_and_directories_are_one_error_that_names_them() -> Non
         (root / "shut").chmod(0)
         (root / "d").chmod(0)
         (root / "e" / "secret").chmod(0o200)
-        with as_nobody(), pytest.raises(PermissionError_, match="^cannot read d, e/secret, shut "):
+        with as_nobody(), pytest.raises(PermissionError_, match=r"^cannot read d, e/secret, shut "):
             scan(root)
         (root / "d").chmod(0o700)
 

@@ -1,0 +1,171 @@
+"""Publishes a directory or a file: scan, cut and hash, send what the store lacks, pages, root, then move the tags.
+
+Nothing is visible before a tag's record is created, which is the last step; what was sent before is found again by the
+next attempt. Without a store the data stays where it is, and only records, root and pages are kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import trio
+
+from swarm.dataset.entries import Scan, name_some, show
+from swarm.dataset.scan import check_unchanged, scan
+from swarm.errors import UsageError
+from swarm.protocol.ids import BlockId, short
+from swarm.protocol.keys import SigningKey
+from swarm.protocol.manifest import Root
+from swarm.protocol.names import LATEST, Reference
+from swarm.seeder.apart import check_apart
+from swarm.seeder.cutting import cutter_for
+from swarm.seeder.draft import Draft, make_draft
+from swarm.seeder.known import known_blocks, load_draft
+from swarm.seeder.observer import PublishObserver, ThreadProgress, Unwatched
+from swarm.seeder.publication import Publication, PublishOptions
+from swarm.seeder.standing import Standing, goals_of, newest_root, read_standing
+from swarm.seeder.tagging import PublishedTag, Signer, claim_name, must_move, settle_latest, settle_tag, version_for
+from swarm.seeder.upload import Upload
+from swarm.store import Store
+
+
+async def publish(
+    source: Path,
+    names: Sequence[Reference],
+    *,
+    store: Store | None,
+    history: Store | None = None,
+    key: SigningKey,
+    options: PublishOptions | None = None,
+    observer: PublishObserver | None = None,
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+) -> Publication:
+    """Makes every one of `names` mean what is at `source` now.
+
+    `history` (`open_history`) stands in where there is no `store`. Raises NotFoundError, UsageError, PermissionError_
+    (scan), SourceChangedError, TrustError (key), RefusedError (a release would move), ConflictError (somebody else
+    moved a tag meanwhile; `.newest` is his record), and what the store raises.
+    """
+    records = store or history
+    if records is None:
+        raise UsageError("nowhere to publish to", hint="name a --store")
+    publishing = _Publishing(records, key, options or PublishOptions(), observer or Unwatched(), has_store=bool(store))
+    return await publishing.run(source, goals_of(names), now_ms)
+
+
+class _Publishing:
+    """One publish. `records` is the store, or the history where there is none."""
+
+    def __init__(
+        self, records: Store, key: SigningKey, options: PublishOptions, observer: PublishObserver, *, has_store: bool
+    ) -> None:
+        self._records = records
+        self._has_store = has_store
+        self._key = key
+        self._options = options
+        self._observer = observer
+        self._started_s = time.monotonic()
+
+    async def run(self, path: Path, goals: tuple[tuple[str, str], ...], now_ms: Callable[[], int]) -> Publication:
+        readable = await self._open()
+        standing = await read_standing(readable, goals, self._key)
+        found = await self._scan(path)
+        draft = await self._draft(found, await newest_root(readable, standing))
+        for tag in standing.tags:
+            must_move(tag, draft.version)  # a release that would move: refused before all else
+        if self._options.dry_run:
+            return self._publication(draft, await self._would_be_new(draft, standing, readable))
+        draft = await self._agreed(draft, standing)
+        async with self._records.publishing() as marker:
+            new = await self._send(draft, standing)
+            await marker.check_age()
+            return await self._commit(draft, standing, new, Signer(self._key, self._records.realm, now_ms()))
+
+    async def _open(self) -> Store | None:
+        """The records, if there are any yet: a dry run does not begin a store."""
+        if not self._options.dry_run or self._records.is_initialised:
+            await self._records.initialise(self._options.realm)
+            return self._records
+        return None
+
+    async def _scan(self, path: Path) -> Scan:
+        tick = ThreadProgress(self._observer, "scan")
+        found = await trio.to_thread.run_sync(scan, path, self._options.scan, tick)
+        await trio.to_thread.run_sync(check_apart, found, self._records.url)
+        if found.skipped:
+            self._observer.note(f"left out: {name_some([show(path) for path in found.skipped])}")
+        return found
+
+    async def _draft(self, found: Scan, last: Root | None) -> Draft:
+        cutter = cutter_for(self._options, last, found.total_bytes)
+        if last and last.cutter != cutter:
+            self._observer.note(f"cut anew: no block of the versions before is shared, {found.total_bytes} bytes move")
+        progress = ThreadProgress(self._observer, "prepare", found.total_bytes)
+        return await trio.to_thread.run_sync(make_draft, found, cutter, progress)
+
+    async def _would_be_new(self, draft: Draft, standing: Standing, readable: Store | None) -> set[BlockId]:
+        ids = set(draft.version.block_ids)
+        if readable is None:
+            return ids
+        return await readable.missing_blocks(ids) if self._has_store else await self._not_in_last(ids, standing)
+
+    async def _not_in_last(self, ids: set[BlockId], standing: Standing) -> set[BlockId]:
+        return ids - await known_blocks(self._records, [tag.root for tag in standing.tags if tag.root])
+
+    async def _agreed(self, draft: Draft, standing: Standing) -> Draft:
+        """The draft, or the version with the same content that a tag means already: times alone make no new one."""
+        version = version_for(standing, draft.version)
+        if version == draft.version.id:
+            return draft
+        known = await load_draft(self._records, draft.scan, version)
+        if known is None:
+            self._observer.note(f"{short(version)} has the same content, but is not whole any more: published anew")
+            return draft
+        self._observer.note(f"only times differ from {short(version)}, which stays")
+        return known
+
+    async def _send(self, draft: Draft, standing: Standing) -> set[BlockId]:
+        """All but the tags' records. Returns the blocks that were new."""
+        upload = Upload(self._records, draft, self._observer, with_blocks=self._has_store)
+        missing = await upload.missing()
+        await upload.send(missing)
+        await self._records.put_root(draft.version.id, draft.version.root_bytes)
+        await trio.to_thread.run_sync(check_unchanged, draft.scan, ThreadProgress(self._observer, "commit"))
+        await upload.send(await upload.condemned())
+        ids = set(draft.version.block_ids)
+        return ids & missing if self._has_store else await self._not_in_last(ids, standing)
+
+    async def _commit(self, draft: Draft, standing: Standing, new: set[BlockId], signer: Signer) -> Publication:
+        version = draft.version
+        names = {name.name: await claim_name(self._records, name, signer) for name in standing.names}
+        tags = [await settle_tag(self._records, tag, version, signer) for tag in standing.tags]
+        for name in names.values():
+            releases = [tag for tag in tags if tag.name == name.name]
+            if not self._options.no_latest and all(tag.tag != LATEST for tag in releases):
+                latest = await settle_latest(self._records, name, releases, version, signer)
+                tags += [latest] if latest else []
+        return self._publication(draft, new, tuple(tags), {name: found.records for name, found in names.items()})
+
+    def _publication(
+        self,
+        draft: Draft,
+        new: set[BlockId],
+        tags: tuple[PublishedTag, ...] = (),
+        name_records: Mapping[str, tuple[bytes, ...]] | None = None,
+    ) -> Publication:
+        table = zip(draft.version.block_ids, draft.version.block_lengths, strict=True)
+        return Publication(
+            version=draft.version,
+            pages=draft.pages,
+            scan=draft.scan,
+            source=draft.source,
+            realm=self._records.realm if self._records.is_initialised else None,
+            tags=tags,
+            name_records=name_records or {},
+            blocks_new=len(new),
+            bytes_new=sum(length for block, length in table if block in new),
+            seconds=time.monotonic() - self._started_s,
+            is_dry_run=self._options.dry_run,
+        )
