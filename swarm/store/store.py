@@ -164,6 +164,10 @@ class Store:
         self._commit().check()
         return marked(self._objects)
 
+    async def server_time(self) -> float:
+        """Unix seconds by the store's own clock: S3 refuses signatures made 15 min off it."""
+        return await self._objects.server_time()
+
     async def aclose(self) -> None:
         await self._objects.aclose()
 
