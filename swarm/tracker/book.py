@@ -6,7 +6,6 @@ has not left the origin is in the seeders' shares.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,21 +14,14 @@ from swarm.protocol.ids import AgentId, Index, Runs, VersionId
 from swarm.tracker.budget import OriginBudget
 from swarm.tracker.pace import Pace, Throttle
 from swarm.tracker.pool import FREE, GIVEN, UNTOLD, Pool
+from swarm.tracker.suspects import Suspects
+from swarm.tracker.wishes import Wish, Wishes
 
 if TYPE_CHECKING:
     from random import Random
 
 SCOPES_MAX = 64
 """Sites counted apart in one version; further ones share a count."""
-
-SUSPECTS_MAX = 65_536
-"""Blocks that one agent misses and nobody has confirmed; the oldest are forgotten, and will be said again."""
-
-SUSPECT_S = 5.0
-"""One agent alone must miss a block for this long, while others that lack things say nothing."""
-
-HOLDER_S = 10.0
-"""A block that somebody should have must be missed for this long after that somebody was named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +30,6 @@ class Shape:
 
     page_count: int
     space: int
-
-
-@dataclass(slots=True)
-class Wish:
-    """`count`: how many leases the agent wants to hold at once; `held`: how many it does."""
-
-    scope: str
-    count: int
-    lacks: Runs | None
-    held: int
-    is_starved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,152 +42,123 @@ class Choice:
 
 
 class Book:
-    """See the module. `told`: what agents said they hold, `out`: (scope, index, agent) of leases out already."""
+    """See the module. A *scope* is where copies are counted: a site, or everything (`budget`)."""
 
     def __init__(self, version: VersionId, shape: Shape, budget: OriginBudget, pace: Pace, rng: Random) -> None:
         self.version = version
         self.shape = shape
-        self.throttle = Throttle(pace, rng)
         self.is_closed = False
         self.live_count = 0
         self.sent_bytes = 0
-        self.granted_count = 0
         self._budget = budget
         self._rng = rng
+        self._throttle = Throttle(pace, rng)
         self._had_seeder = False
         self._pools: dict[str, Pool] = {"": Pool(shape.page_count, shape.space, is_free=True)}
         self._copies: dict[str, int] = {"": 1}
-        self._wishes: dict[AgentId, Wish] = {}
-        self._ready: list[AgentId] = []
-        self._place: dict[AgentId, int] = {}
-        self._urgent: dict[Index, None] = {}
-        self._suspects: OrderedDict[Index, tuple[AgentId, float]] = OrderedDict()
-        self._resting: dict[AgentId, None] = {}
+        self._wishes = Wishes()
+        self._suspects = Suspects()
+        self._urgent: Runs = ()
 
-    # --- wishes ----------------------------------------------------------------------------------
+    # --- wishes -------------------------------------------------------------------------------------
 
     def wish(self, agent: AgentId, site: str, count: int, lacks: Runs | None, held: int) -> None:
-        """Sets how many leases an agent wants to hold at once (0: none) and what it could use."""
-        if count <= 0:
-            self.withdraw(agent)
-            return
-        wish = Wish(self._scope(site), min(count, self.throttle.agent_limit), lacks, held, agent in self._resting)
-        self._wishes[agent] = wish
-        self._sort_in(agent)
+        """Sets how many leases an agent wants to hold at once (0: none), what it could use, and how many it holds."""
+        if count > 0:
+            limit = min(count, self._throttle.agent_limit)
+            self._wishes.set(agent, Wish(self._scope(site), limit, lacks, held))
+        else:
+            self._wishes.remove(agent)
 
     def withdraw(self, agent: AgentId) -> None:
         """The agent wants none."""
-        self._wishes.pop(agent, None)
-        self._sort_in(agent)
+        self._wishes.remove(agent)
 
     def forget(self, agent: AgentId) -> None:
         """The agent takes part no longer. Its leases are the caller's to end."""
-        self.withdraw(agent)
-        self._resting.pop(agent, None)
-        self.throttle.forget(agent)
+        self._wishes.remove(agent)
+        self._throttle.forget(agent)
+        self._suspects.forget(agent)
 
-    def rest(self, agent: AgentId, now: float) -> None:
-        """The store refused this agent: all grants pause, and its own for longer if it happens again."""
-        self.throttle.returned(agent, now)
-        self._resting[agent] = None
-        if wish := self._wishes.get(agent):
-            wish.is_starved = True
-            self._sort_in(agent)
+    # --- leases -------------------------------------------------------------------------------------
 
-    def wake(self, now: float) -> None:
-        """Those that have rested long enough look again."""
-        rested = [agent for agent in self._resting if not self.throttle.is_resting(agent, now)]
-        for agent in rested:
-            del self._resting[agent]
-            if wish := self._wishes.get(agent):
-                wish.is_starved = False
-                self._sort_in(agent)
-
-    def next_wake(self, now: float) -> float | None:
-        """When `wake` or the end of a pause may let `choose` find somebody."""
-        times = [self.throttle.rests_until(agent) for agent in self._resting]
-        if self._ready and now < self.throttle.paused_until:
-            times.append(self.throttle.paused_until)
-        return min(times, default=None)
+    def choose(self, now: float) -> Choice | None:
+        """The next lease, as granted; None where none may be granted now."""
+        while not self.is_closed and now >= self._throttle.paused_until and self.live_count < self._throttle.limit():
+            agent = self._wishes.choose(self._throttle.choose)
+            if agent is None:
+                return None
+            wish = self._wishes.get(agent)
+            index = self._take(wish)
+            if index is not None:
+                self.live_count += 1
+                self._wishes.granted(agent)
+                return Choice(agent, index, wish.scope)
+            self._wishes.starve(agent)
+        return None
 
     def ended(self, agent: AgentId) -> None:
         """One of the agent's leases is no longer out."""
         self.live_count -= 1
-        if wish := self._wishes.get(agent):
-            wish.held -= 1
-            self._sort_in(agent)
+        self._wishes.ended(agent)
 
-    # --- what leaves and what comes back -----------------------------------------------------------
+    def arrived(self, agent: AgentId, index: Index, size_bytes: int, seconds: float) -> None:
+        """A leased block came whole. No bytes: it was there already, and says nothing about the store."""
+        self._throttle.forgive(index)
+        if size_bytes:
+            self.sent_bytes += size_bytes
+            self._throttle.arrived(agent, size_bytes, seconds)
 
-    def choose(self, now: float) -> Choice | None:
-        """The next lease, as granted; None where none may be granted now."""
-        if self.is_closed or now < self.throttle.paused_until:
-            return None
-        while self._ready and self.live_count < self.throttle.limit():
-            agent = self.throttle.choose(self._ready)
-            wish = self._wishes[agent]
-            index = self._take(wish)
-            if index is None:
-                wish.is_starved = True
-            else:
-                wish.held += 1
-                self.live_count += 1
-                self.granted_count += 1
-            self._sort_in(agent)
-            if index is not None:
-                return Choice(agent, index, wish.scope)
-        return None
+    def returned(self, agent: AgentId, index: Index, scope: str, now: float) -> None:
+        """The store would not give the block: all pause, the agent rests, and so does a block that came back before."""
+        self._wishes.rest(agent, self._throttle.returned(agent, now))
+        if self._throttle.refused(index, scope, now):
+            self.put_back(index, scope)
 
-    def restore(self, index: Index, scope: str) -> None:
-        """A lease of the forerunner is still out."""
+    def put_back(self, index: Index, scope: str) -> None:
+        """A lease ended before its block arrived."""
+        self._free(((index, 1),), scope)
+
+    def restore(self, index: Index, scope: str) -> bool:
+        """A forerunner's lease is still out: whether it is for a block of this version."""
+        if index >= self.shape.space:
+            return False
         self.live_count += 1
         self._pool(scope).mark(index, GIVEN)
+        return True
+
+    def claim(self, index: Index, scope: str) -> bool:
+        """A block arrived under a lease that had been taken back: whether nobody else was given it meanwhile."""
+        is_free = self._pool(scope).state(index) == FREE
+        if is_free:
+            self._pool(scope).mark(index, GIVEN)
+        return is_free
+
+    # --- what is held, and what is lost ---------------------------------------------------------------
 
     def tell(self, held: Runs) -> None:
         """Somebody holds these, or receives them."""
         for pool in self._pools.values():
             pool.mark_runs(held, GIVEN)
 
-    def put_back(self, index: Index, scope: str) -> None:
-        """A lease ended before its block arrived."""
-        self._free(index, scope)
-
     def lose(self, index: Index, scope: str) -> None:
         """The only known holder of a block is gone: it may be read again, unless the budget forbids it."""
         if not self._budget.fails_closed:
-            self._urgent[index] = None
-            self._free(index, scope)
+            self._urgent = run_sets.union(self._urgent, ((index, 1),))
+            self._free(((index, 1),), scope)
 
-    def is_free(self, index: Index, scope: str = "") -> bool:
-        return self._pool(scope).state(index) == FREE
+    def miss(self, reporter: AgentId, runs: Runs, *, is_alone: bool, has_holder: bool, now: float) -> None:
+        """An agent says that nobody it knows has or receives these; `has_holder`: the caller knows somebody.
 
-    def claim(self, index: Index, scope: str) -> bool:
-        """A block arrived under a lease that had been taken back: whether nobody else was given it meanwhile."""
-        is_free = index < self.shape.space and self.is_free(index, scope)
-        if is_free:
-            self._pool(scope).mark(index, GIVEN)
-        return is_free
-
-    def miss(self, index: Index, reporter: AgentId, *, is_alone: bool, has_holder: bool, now: float) -> None:
-        """An agent says that nobody it knows has or receives this block; `has_holder`: the caller knows somebody.
-
-        It is freed when nobody else lacks anything, when a second agent says the same, or when the same one says it
-        again after `SUSPECT_S`; where somebody should have it, only when it is still missed after `HOLDER_S`.
+        What is being read under a lease must not be among them.
         """
-        first, since = self._suspects.get(index, (reporter, now))
-        if has_holder:
-            is_believed = now - since >= HOLDER_S
-        else:
-            is_believed = is_alone or first != reporter or now - since >= SUSPECT_S
-        if is_believed:
-            self._suspects.pop(index, None)
-            self._release(index, reporter)
-        elif index not in self._suspects:
-            self._suspects[index] = (reporter, now)
-            if len(self._suspects) > SUSPECTS_MAX:
-                self._suspects.popitem(last=False)
+        scope = self._wishes.get(reporter).scope if reporter in self._wishes else ""
+        missing = self._losable(run_sets.clip(runs, 0, self.shape.space), scope)
+        lost = self._suspects.hear(reporter, missing, is_alone=is_alone, has_holder=has_holder, now=now)
+        self._urgent = run_sets.union(self._urgent, lost)
+        self._free(lost, scope)
 
-    # --- seeders -----------------------------------------------------------------------------------
+    # --- seeders --------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """A seeder lives: it gives what has not been given."""
@@ -216,37 +168,49 @@ class Book:
     def take_for_share(self, *, is_everything: bool) -> Runs:
         """What a seeder should give: everything that is not known to have left, or only what has come free again."""
         pool = self._pools[""]
-        runs = pool.not_given() if is_everything else pool.free_runs()
+        runs = pool.runs_of(FREE, UNTOLD) if is_everything else pool.runs_of(FREE)
         for known in self._pools.values():
             known.mark_runs(runs, UNTOLD)
         return runs
 
-    def open(self, *, is_untouched: bool) -> None:
+    def reopen(self, *, is_untouched: bool) -> None:
         """The last seeder is gone. Where nobody has anything, all may be read; else what agents miss."""
         self.is_closed = False
         if is_untouched:
             self._had_seeder = False
             for pool in self._pools.values():
-                pool.free_untold()
-        for scope in self._pools:
-            self._feed(scope)
+                pool.mark_runs(pool.runs_of(UNTOLD), FREE)
+        self._wishes.feed(None)
+
+    # --- time -----------------------------------------------------------------------------------------
+
+    def wake(self, now: float) -> None:
+        """Those that have rested long enough look again, and blocks that have may be granted."""
+        self._wishes.wake(now)
+        for index, scope in self._throttle.rested(now):
+            self.put_back(index, scope)
+
+    def next_wake(self, now: float) -> float | None:
+        """When `wake`, or the end of a pause, may let `choose` find somebody."""
+        times = [self._wishes.next_wake(), self._throttle.next_rested()]
+        if self._wishes.has_ready and now < self._throttle.paused_until:
+            times.append(self._throttle.paused_until)
+        return min((time for time in times if time is not None), default=None)
 
     def check(self) -> None:
         for pool in self._pools.values():
             pool.check()
         assert self._pools.keys() == self._copies.keys()
-        assert all(self._ready[place] == agent for agent, place in self._place.items())
-        ready = {agent for agent, wish in self._wishes.items() if wish.held < wish.count and not wish.is_starved}
-        assert set(self._ready) == ready
-        assert len(self._ready) == len(ready)
         assert self.live_count >= 0
+        self._wishes.check()
 
-    # --- parts -------------------------------------------------------------------------------------
+    # --- parts ----------------------------------------------------------------------------------------
 
     def _take(self, wish: Wish) -> Index | None:
-        if self._budget.is_spent(self.sent_bytes):
-            return self._take_urgent(wish)
         pool = self._pool(wish.scope)
+        if self._budget.is_spent(self.sent_bytes):
+            urgent = self._urgent if wish.lacks is None else run_sets.intersect(self._urgent, wish.lacks)
+            return pool.take(urgent, self._rng)
         index = pool.take(wish.lacks, self._rng)
         if index is None and self._may_copy_again(wish, pool):
             self._copies[wish.scope] += 1
@@ -255,36 +219,20 @@ class Book:
         return index
 
     def _may_copy_again(self, wish: Wish, pool: Pool) -> bool:
-        """A further copy only starts when the one before has left, and for who says what it lacks: else it has it."""
+        """A further copy starts only when the one before has left, and for who says what it lacks: else it has it."""
         return not pool.free_count and wish.lacks is not None and self._copies[wish.scope] < self._budget.copies
 
-    def _take_urgent(self, wish: Wish) -> Index | None:
-        pool = self._pool(wish.scope)
-        for index in self._urgent:
-            if pool.state(index) == FREE and (wish.lacks is None or run_sets.contains(wish.lacks, index)):
-                pool.mark(index, GIVEN)
-                del self._urgent[index]
-                return index
-        return None
+    def _losable(self, runs: Runs, scope: str) -> Runs:
+        """What of `runs` could be freed. A living seeder still has its share; a closed budget keeps what has left."""
+        states = [
+            state for state in (UNTOLD, GIVEN) if not (self.is_closed if state == UNTOLD else self._budget.fails_closed)
+        ]
+        return self._pool(scope).within(runs, *states) if states else run_sets.EMPTY
 
-    def _release(self, index: Index, reporter: AgentId) -> None:
-        """Lets a block go again. What is known to have left does not, where the budget fails closed."""
-        wish = self._wishes.get(reporter)
-        scope = wish.scope if wish else ""
-        if self._pool(scope).state(index) == UNTOLD or not self._budget.fails_closed:
-            self._urgent[index] = None
-            self._free(index, scope)
-
-    def _free(self, index: Index, scope: str) -> None:
-        self._pool(scope).mark(index, FREE)
-        self._feed(scope)
-
-    def _feed(self, scope: str) -> None:
-        """There is something new to take: those who found nothing look again."""
-        for agent, wish in self._wishes.items():
-            if wish.is_starved and wish.scope == scope and agent not in self._resting:
-                wish.is_starved = False
-                self._sort_in(agent)
+    def _free(self, runs: Runs, scope: str) -> None:
+        if runs:
+            self._pool(scope).mark_runs(runs, FREE)
+            self._wishes.feed(scope)
 
     def _scope(self, site: str) -> str:
         scope = self._budget.scope(site)
@@ -297,18 +245,3 @@ class Book:
             pool = self._pools[scope] = Pool(self.shape.page_count, self.shape.space, is_free=is_free)
             self._copies[scope] = 1
         return pool
-
-    def _sort_in(self, agent: AgentId) -> None:
-        """Puts an agent among the ready ones, or takes it out, by its wish."""
-        wish = self._wishes.get(agent)
-        is_ready = wish is not None and wish.held < wish.count and not wish.is_starved
-        place = self._place.get(agent)
-        if is_ready and place is None:
-            self._place[agent] = len(self._ready)
-            self._ready.append(agent)
-        elif not is_ready and place is not None:
-            last = self._ready.pop()
-            if last != agent:
-                self._ready[place] = last
-                self._place[last] = place
-            del self._place[agent]

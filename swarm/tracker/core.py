@@ -1,8 +1,8 @@
 """The tracker's mind: one door (`handle`) and one question (`next_deadline`). It only routes.
 
-Who is there is `registry`'s, whom to introduce `handout`'s, what is read from the store `leases`' and what seeders give
-`shares`'; what exists is a `Catalog`'s, handed in so that the simulator can do without. `service` and the simulator
-drive it.
+Who is there is `registry`'s; introductions and whatever else follows from taking part is `membership`'s; what is read
+from the store `leases`'; what exists is a catalog's, handed in so that the simulator can do without. `service` and the
+simulator drive it.
 """
 
 from __future__ import annotations
@@ -11,33 +11,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from swarm.protocol.ids import AgentId, ConnectionId, Index, VersionId
+from swarm.protocol.ids import AgentId, ConnectionId, VersionId
 from swarm.protocol.messages import (
     Alive,
     Busy,
     Count,
     DialMe,
     Failed,
-    HandOut,
     Join,
     LeaseFenced,
     LeaseGrant,
     Leases,
     LeaseWanted,
     Leave,
-    ListDatasets,
     Message,
     NeedPeers,
     Orphans,
-    Publish,
-    Resolve,
     RootReply,
-    RootRequest,
     Share,
-    Subscribe,
     Welcome,
 )
-from swarm.protocol.runs import count, iterate, union
 from swarm.tracker.allowance import Allowance
 from swarm.tracker.beats import Beats
 from swarm.tracker.book import Shape
@@ -53,38 +46,33 @@ from swarm.tracker.events import (
     Ticked,
     VersionLearned,
 )
-from swarm.tracker.handout import Degree, HandOuts
+from swarm.tracker.handout import Degree
 from swarm.tracker.leases import PRESIGNED_S, Grant, LeaseRules, Signer, Verifier
 from swarm.tracker.leases import Leases as LeaseDesk
+from swarm.tracker.lookups import Asked
+from swarm.tracker.membership import Membership
 from swarm.tracker.pace import Pace
-from swarm.tracker.registry import Agent, Member, Registry, Swarm
+from swarm.tracker.registry import Agent, Registry
 from swarm.tracker.restart import Settling
-from swarm.tracker.shares import Shares
+from swarm.tracker.statistics import TrackerStatistics, count_up
 
 if TYPE_CHECKING:
     from random import Random
 
-ORPHANS_MAX = 4_096
-"""Blocks of one `Orphans` that are looked at; the rest is said again."""
-HOLDERS_NAMED_MAX = 4
-"""Holders introduced in answer to one `Orphans`."""
-
 BUSY_S = 5.0
 """When to try again to join where there is no room."""
 
-Question = Resolve | ListDatasets | RootRequest | Publish | Subscribe
-
 
 class CatalogPart(Protocol):
-    """What exists: see `catalog`. The simulator does without."""
+    """What exists: see `catalog`."""
 
-    def ask(self, connection: ConnectionId, question: Question, now: float) -> list[Command]: ...
+    def ask(self, connection: ConnectionId, message: Asked, now: float) -> list[Command]: ...
     def answered(self, event: LookedUp, now: float) -> list[Command]: ...
+    def shape(self, version: VersionId) -> Shape | None: ...
     def want_shape(self, version: VersionId, connection: ConnectionId, now: float) -> list[Command]: ...
     def root_came(self, reply: RootReply) -> None: ...
-    def forget(self, connection: ConnectionId) -> None: ...
     def learned(self) -> list[tuple[VersionId, Shape]]: ...
-    def shape(self, version: VersionId) -> Shape | None: ...
+    def forget(self, connection: ConnectionId) -> None: ...
     def check(self) -> None: ...
 
 
@@ -108,48 +96,30 @@ class TrackerRules:
     budget: OriginBudget = field(default_factory=OriginBudget)
     pace: Pace = field(default_factory=Pace)
 
-
-@dataclass(frozen=True, slots=True)
-class TrackerStatistics:
-    """A snapshot, for people and tests."""
-
-    agents: int
-    versions: int
-    members: int
-    lacking: int
-    seeders: int
-    leases_live: int
-    leases_granted: int
-    leases_arrived: int
-    leases_returned: int
-    leases_fenced: int
-    leases_restored: int
-    blocks_lost: int
-    lease_bytes: int
+    @property
+    def for_leases(self) -> LeaseRules:
+        return LeaseRules(self.epoch, self.sign, self.verify, self.first_number, self.unix_s, self.budget, self.pace)
 
 
 class Tracker:
-    """See the module. `now` never goes back."""
+    """See the module. `now` never goes back. Without a catalog, versions are learned by `VersionLearned`."""
 
     def __init__(self, rules: TrackerRules, rng: Random, now: float, catalog: CatalogPart | None = None) -> None:
         self._rules = rules
         self._catalog = catalog
         self._registry = Registry()
-        self._handouts = HandOuts(rules.degree, rng)
-        lease_rules = LeaseRules(
-            rules.epoch, rules.sign, rules.verify, rules.first_number, rules.unix_s, rules.budget, rules.pace
+        settling = Settling(now, is_first_start=rules.is_first_start)
+        self._leases = LeaseDesk(rules.for_leases, settling, rng)
+        self._membership = Membership(
+            self._registry, self._leases, settling, rules.degree, rng, presigns=rules.presigns
         )
-        self._settling = Settling(now, is_first_start=rules.is_first_start)
-        self._leases = LeaseDesk(lease_rules, self._settling, rng)
-        self._shares = Shares()
         self._beats = Beats()
         self._allowances: dict[AgentId, Allowance] = {}
-        self._shapes: dict[VersionId, Shape] = {}  # told by events: only where there is no catalog
+        self._shapes: dict[VersionId, Shape] = {}
 
     def handle(self, event: Event, now: float) -> list[Command]:
         """What is to be done about an event."""
-        commands = list(self._commands(event, now))
-        commands += self._consequences(now)
+        commands = [*self._commands(event, now), *self._consequences(now)]
         for command in commands:
             if isinstance(command, Send) and self._beats.knows(command.connection):
                 self._beats.spoke(command.connection, now)
@@ -161,33 +131,19 @@ class Tracker:
         return min((time for time in times if time is not None), default=None)
 
     def statistics(self) -> TrackerStatistics:
-        swarms = self._registry.swarms.values()
-        counters = self._leases.counters
-        return TrackerStatistics(
-            agents=len(self._registry.agents),
-            versions=len(swarms),
-            members=sum(len(swarm.members) for swarm in swarms),
-            lacking=sum(swarm.lacking for swarm in swarms),
-            seeders=sum(len(self._shares.seeders(swarm.version)) for swarm in swarms),
-            leases_live=self._leases.live_count,
-            leases_granted=counters.granted,
-            leases_arrived=counters.arrived,
-            leases_returned=counters.returned,
-            leases_fenced=counters.fenced,
-            leases_restored=counters.restored,
-            blocks_lost=counters.lost,
-            lease_bytes=counters.bytes,
-        )
+        """A snapshot."""
+        return count_up(self._registry, self._leases, self._membership.seeding.shares)
 
     def check(self) -> None:
         """Every part again from first principles; AssertionError where one is wrong."""
         self._registry.check()
         self._leases.check()
-        self._shares.check()
+        shares = self._membership.seeding.shares
+        shares.check()
         assert self._allowances.keys() == self._registry.agents.keys()
-        for version in self._registry.swarms:
-            for agent in self._shares.seeders(version):
-                assert self._registry.swarms[version].members[agent].is_origin
+        for version in shares.versions():
+            members = self._registry.swarms[version].members
+            assert all(members[agent].is_origin for agent in shares.seeders(version))
         if self._catalog:
             self._catalog.check()
 
@@ -202,16 +158,15 @@ class Tracker:
             case AgentConnected():
                 return self._connect(event, now)
             case AgentGone():
-                return self._disconnect(event.connection)
-            case LookedUp():
-                return self._catalog.answered(event, now) if self._catalog else []
+                self._disconnect(event.connection)
+            case LookedUp() if self._catalog:
+                return self._catalog.answered(event, now)
             case VersionLearned():
                 self._shapes[event.version] = shape = Shape(event.page_count, event.space)
                 self._learn(event.version, shape)
-                return []
             case PresignFailed():
                 self._leases.give_up(event.agent, event.number, now)
-                return []
+        return []
 
     def _connect(self, event: AgentConnected, now: float) -> list[Command]:
         try:
@@ -225,35 +180,46 @@ class Tracker:
             commands.append(self._close(replaced, "the agent has a newer connection"))
         return commands
 
-    def _disconnect(self, connection: ConnectionId) -> list[Command]:
+    def _disconnect(self, connection: ConnectionId) -> None:
         """The agent may come back: it keeps its place until it has been silent for too long."""
-        self._registry.disconnect(connection)
-        self._forget_connection(connection)
-        return []
+        agent = self._registry.disconnect(connection)
+        if agent is not None:
+            self._membership.silence(agent)
+        self._beats.remove(connection)
+        if self._catalog:
+            self._catalog.forget(connection)
+
+    def _close(self, connection: ConnectionId, reason: str) -> Command:
+        self._disconnect(connection)
+        return Disconnect(connection, reason)
 
     def _tick(self, now: float) -> list[Command]:
         commands: list[Command] = []
         for agent in self._registry.silent(now):
             if agent.connection is not None:
                 commands.append(self._close(agent.connection, "nothing was heard for too long"))
-            self._forget(agent)
+            for version in list(agent.memberships):
+                self._membership.leave(agent, version, is_death=True)
+            self._registry.forget(agent)
+            del self._allowances[agent.id]
         self._leases.tick(now)
-        commands += [Send(connection, Alive()) for connection in self._beats.due(now)]
-        return commands
+        return commands + [Send(connection, Alive()) for connection in self._beats.due(now)]
 
     def _consequences(self, now: float) -> Iterable[Command]:
         """What follows from whatever happened: shares first, since what is in one is not leased."""
-        if self._catalog:
-            for version, shape in self._catalog.learned():
-                self._learn(version, shape)
-        for version, runs in self._leases.freed():
-            self._shares.assign(version, runs, self._least_loaded(version))
-        for version, agent_id, runs in self._shares.changed():
+        for version, shape in self._catalog.learned() if self._catalog else ():
+            self._learn(version, shape)
+        for version, agent_id, runs in self._membership.seeding.changed():
             yield from self._tell(agent_id, Share(self._rules.epoch, version, runs))
-        for fence in self._leases.fences():
-            yield from self._tell(fence.agent, LeaseFenced(fence.number, fence.epoch))
         for grant in self._leases.grants(now):
             yield from self._send_lease(grant)
+        for fence in self._leases.fences():
+            yield from self._tell(fence.agent, LeaseFenced(fence.number, fence.epoch))
+
+    def _learn(self, version: VersionId, shape: Shape) -> None:
+        """Only versions with members take memory here."""
+        if version in self._registry.swarms:
+            self._leases.books.learn(version, shape)
 
     # --- messages -----------------------------------------------------------------------------------
 
@@ -264,31 +230,31 @@ class Tracker:
         if not self._allowances[agent.id].take_message(now):
             return [self._close(event.connection, "more messages than an agent needs")]
         self._registry.hear(agent, now)
-        if isinstance(event.message, Question):
+        if isinstance(event.message, Asked):
             return self._ask(agent, event.connection, event.message, now)
         return self._route(agent, event.connection, event.message, now)
 
-    def _ask(self, agent: Agent, connection: ConnectionId, question: Question, now: float) -> list[Command]:
+    def _ask(self, agent: Agent, connection: ConnectionId, message: Asked, now: float) -> list[Command]:
         if self._catalog is None or not self._allowances[agent.id].take_question(now):
-            return [Send(connection, Failed(question.request, "unavailable", "too many questions at once"))]
-        return self._catalog.ask(connection, question, now)
+            return [Send(connection, Failed(message.request, "unavailable", "too many questions at once"))]
+        return self._catalog.ask(connection, message, now)
 
     def _route(self, agent: Agent, connection: ConnectionId, message: Message, now: float) -> Iterable[Command]:
         match message:
             case Leases():
                 self._leases.report(agent.id, message.reports, now)
             case LeaseWanted():
-                self._want_lease(agent, message)
+                self._membership.want_lease(agent, message)
             case Count():
-                self._count(agent, message)
+                self._membership.count(agent, message, now)
             case NeedPeers():
-                return self._need_peers(agent, message, now)
+                return self._membership.need_peers(agent, message, now)
             case Join():
                 return self._join(agent, connection, message, now)
             case Leave():
-                self._leave(agent, message.version, is_death=False)
+                self._membership.leave(agent, message.version, is_death=False)
             case Orphans():
-                return self._orphans(agent, message, now)
+                return self._membership.orphans(agent, message, now)
             case DialMe() if message.target is not None:
                 return self._tell(message.target, DialMe(message.addresses, message.nonce, message.target, agent.id))
             case RootReply() if self._catalog:
@@ -299,151 +265,33 @@ class Tracker:
 
     def _join(self, agent: Agent, connection: ConnectionId, join: Join, now: float) -> Iterable[Command]:
         try:
-            member = self._registry.join(agent, join)
+            commands = self._membership.join(agent, join, now)
         except OverflowError:
             return [Send(connection, Busy(BUSY_S))]
-        swarm = self._registry.swarms[join.version]
-        commands = self._introduce(swarm, member, now)
-        commands += self._want_shape(join.version, connection, now)
-        self._leases.join(agent.id, join.version, join.leases, union(join.held or (), join.receiving), now)
-        self._note_possession(swarm, member)
-        self._note_seeder(swarm, member, now)
-        return commands
-
-    def _introduce(self, swarm: Swarm, member: Member, now: float) -> list[Command]:
-        named, told = self._handouts.welcome(swarm, member, now)
-        commands: list[Command] = []
-        if member.lacks:
-            commands += self._hand_out(swarm, member, named)
-        for other in told:
-            commands += self._hand_out(swarm, other, [member])
-        return commands
-
-    def _hand_out(self, swarm: Swarm, member: Member, others: list[Member]) -> Iterable[Command]:
-        return self._tell(member.agent.id, HandOut(swarm.version, tuple(other.info for other in others)))
-
-    def _need_peers(self, agent: Agent, message: NeedPeers, now: float) -> Iterable[Command]:
-        member = agent.memberships.get(message.version)
-        if member is None:
-            return []
-        swarm = self._registry.swarms[message.version]
-        self._handouts.lose(swarm, member, message.lost, now)
-        return self._hand_out(swarm, member, self._handouts.choose(swarm, member, message.count, now))
-
-    def _count(self, agent: Agent, message: Count) -> None:
-        if member := agent.memberships.get(message.version):
-            swarm = self._registry.swarms[message.version]
-            swarm.set_progress(member, message.have_count, lacks=message.lacks)
-            self._note_possession(swarm, member)
-
-    def _want_lease(self, agent: Agent, message: LeaseWanted) -> None:
-        member = agent.memberships.get(message.version)
-        if member is not None and (self._rules.presigns or member.reads_store or agent.reads_store):
-            self._leases.want(agent.id, member.site, message.version, message.count, message.lacks)
-
-    def _orphans(self, agent: Agent, message: Orphans, now: float) -> Iterable[Command]:
-        """Who reads or has such a block is introduced; what nobody is known to have may leave the origin again."""
-        member = agent.memberships.get(message.version)
-        book = self._leases.book(message.version)
-        if member is None or book is None:
-            return []
-        swarm = self._registry.swarms[message.version]
-        holders = self._leases.holders(message.version)
-        complete = swarm.complete_member(except_for=agent.id)
-        named: dict[AgentId, None] = {}
-        for index, _ in zip(iterate(message.runs), range(ORPHANS_MAX), strict=False):
-            holder = holders.get(Index(index), complete)
-            if holder is not None and holder != agent.id:
-                named[holder] = None
-            if index < book.shape.space:
-                is_alone = swarm.lacking <= 1
-                book.miss(Index(index), agent.id, is_alone=is_alone, has_holder=holder is not None, now=now)
-        self._leases.touch(message.version)
-        others = [swarm.members[holder] for holder in list(named)[:HOLDERS_NAMED_MAX] if holder in swarm.members]
-        return self._hand_out(swarm, member, self._handouts.insist(member, others)) if others else []
-
-    # --- parts --------------------------------------------------------------------------------------
-
-    def _learn(self, version: VersionId, shape: Shape) -> None:
-        """Only versions with members take memory here."""
-        if version in self._registry.swarms:
-            self._leases.learn(version, shape)
+        return commands + self._want_shape(join.version, connection, now)
 
     def _want_shape(self, version: VersionId, connection: ConnectionId, now: float) -> list[Command]:
-        if self._leases.shape(version) is not None:
+        if self._leases.books.shape(version) is not None:
             return []
         shape = self._catalog.shape(version) if self._catalog else self._shapes.get(version)
         if shape is not None:
-            self._leases.learn(version, shape)
+            self._leases.books.learn(version, shape)
         return self._catalog.want_shape(version, connection, now) if shape is None and self._catalog else []
 
-    def _note_possession(self, swarm: Swarm, member: Member) -> None:
-        """Who has everything holds everything: the store is spared while it lives. A seeder has its share instead."""
-        if member.is_complete and not member.is_origin:
-            self._leases.tell(swarm.version, ((0, member.space),))
-
-    def _note_seeder(self, swarm: Swarm, member: Member, now: float) -> None:
-        version, agent_id = swarm.version, member.agent.id
-        if not member.is_origin or not member.is_complete:
-            return
-        shape = self._leases.shape(version)
-        if shape is not None and shape.space != member.space:
-            return
-        known = self._shares.seeders(version)
-        self._shares.start(version, agent_id)
-        if not known:
-            self._shares.assign(version, self._leases.close(version, member.space), [agent_id])
-        elif agent_id not in known and (swarm.is_untouched() or not self._settling.is_settled(now)):
-            self._shares.assign(version, self._shares.collect(version), self._shares.seeders(version))
-
-    def _leave(self, agent: Agent, version: VersionId, *, is_death: bool) -> None:
-        if self._registry.leave(agent, version) is None:
-            return
-        self._leases.lose(agent.id, version)
-        swarm = self._registry.swarms.get(version)
-        was_seeder = agent.id in self._shares.seeders(version)
-        share = self._shares.end(version, agent.id)
-        if swarm is None:
-            self._leases.forget_version(version)
-        elif was_seeder:
-            if others := self._shares.seeders(version):
-                self._shares.assign(version, share, others)
-            else:
-                self._leases.open(version, is_untouched=is_death and swarm.is_untouched())
-
-    def _least_loaded(self, version: VersionId) -> list[AgentId]:
-        return [min(self._shares.seeders(version), key=lambda agent: count(self._shares.of(version, agent) or ()))]
-
     def _send_lease(self, grant: Grant) -> Iterable[Command]:
-        agent = self._registry.agents.get(grant.agent)
-        if agent is None or agent.connection is None:
+        agent = self._registry.agents[grant.agent]
+        place = grant.place
+        member = agent.memberships[place.version]
+        if agent.reads_store or member.reads_store:
+            return self._tell(grant.agent, LeaseGrant(grant.lease))
+        if agent.connection is None:
             return []
-        member = agent.memberships.get(grant.version)
-        if agent.reads_store or (member is not None and member.reads_store):
-            return [Send(agent.connection, LeaseGrant(grant.lease))]
         return [
             PresignAndSend(
-                agent.connection, agent.id, grant.number, grant.lease, grant.version, grant.index, PRESIGNED_S
+                agent.connection, agent.id, grant.number, grant.lease, place.version, place.index, PRESIGNED_S
             )
         ]
 
     def _tell(self, agent_id: AgentId, message: Message) -> Iterable[Command]:
         agent = self._registry.agents.get(agent_id)
         return [Send(agent.connection, message)] if agent is not None and agent.connection is not None else []
-
-    def _close(self, connection: ConnectionId, reason: str) -> Command:
-        self._registry.disconnect(connection)
-        self._forget_connection(connection)
-        return Disconnect(connection, reason)
-
-    def _forget_connection(self, connection: ConnectionId) -> None:
-        self._beats.remove(connection)
-        if self._catalog:
-            self._catalog.forget(connection)
-
-    def _forget(self, agent: Agent) -> None:
-        for version in list(agent.memberships):
-            self._leave(agent, version, is_death=True)
-        self._leases.lose(agent.id)
-        self._registry.forget(agent)
-        del self._allowances[agent.id]

@@ -3,7 +3,8 @@
 With equal agents there is no limit but `out`. Where speeds differ by `mixed_ratio` and more, at most `out_mixed` are
 out and the fastest come first: a slow reader otherwise keeps a block that everybody waits for (measured in simulation:
 99th percentile of the fast agents 1.00 against 1.05). A returned lease (SlowDown, 5xx, a timeout) pauses all grants,
-each time twice as long; an arrived block halves the pause again.
+each time twice as long; an arrived block halves the pause again. A block that comes back again and again (it is
+missing in the store, or corrupt) rests by itself, so that it cannot slow the others for ever.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from swarm.protocol.ids import AgentId
+from swarm.protocol.ids import AgentId, Index, Runs
+from swarm.protocol.runs import normalise
 
 if TYPE_CHECKING:
     from random import Random
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 PAUSE_MIN_S = 0.05
 PAUSE_MAX_S = 8.0
 """A store that throttles recovers within seconds; longer and the fleet idles."""
+
+BLOCK_REST_MIN_S = 1.0
+BLOCK_REST_MAX_S = 60.0
+"""A block that is missing in the store may be put there again; asking once a minute harms nobody."""
+
+BLOCK_REST_FROM = 2
+"""The first return of a block goes back at once: most are the store's or the agent's trouble, not the block's."""
 
 LOOKED_AT = 8
 """Among so many chosen at random the fastest is taken: nearly the fastest of all, in constant time."""
@@ -34,62 +43,91 @@ class Pace:
 
     out: int = 1024
     out_mixed: int = 16
-    out_agent: int = 32
+    out_agent: int = 16
     mixed_ratio: float = 2.0
 
 
 class Throttle:
-    """The state of one version's grants: pauses and agents' speeds."""
+    """The state of one version's grants: pauses, speeds, and what rests."""
 
     def __init__(self, pace: Pace, rng: Random) -> None:
+        self.paused_until = float("-inf")
         self._pace = pace
         self._rng = rng
         self._pause_s = 0.0
-        self.paused_until = 0.0
         self._speeds: dict[AgentId, float] = {}
-        self._resting_until: dict[AgentId, float] = {}
-        self._rests: dict[AgentId, float] = {}
+        self._is_mixed = False
+        self._measured = 0
+        self._agent_rests: dict[AgentId, float] = {}
+        self._refusals: dict[Index, int] = {}
+        self._block_rests: dict[tuple[Index, str], float] = {}
 
     @property
     def agent_limit(self) -> int:
+        """How many leases one agent may hold."""
         return self._pace.out_agent
 
     def limit(self) -> int:
         """How many leases may be out now."""
-        return self._pace.out_mixed if self._is_mixed() else self._pace.out
-
-    def arrived(self, agent: AgentId, size_bytes: int, seconds: float) -> None:
-        """A leased block arrived whole."""
-        speed = size_bytes / max(seconds, 1e-3)
-        old = self._speeds.get(agent, speed)
-        self._speeds[agent] = old + SPEED_WEIGHT * (speed - old)
-        self._rests.pop(agent, None)
-        self._pause_s = self._pause_s / 2 if self._pause_s > PAUSE_MIN_S else 0.0
-
-    def returned(self, agent: AgentId, now: float) -> None:
-        """A lease came back unread: everybody pauses, and this agent rests twice as long each time it happens to it."""
-        self._pause_s = min(max(2 * self._pause_s, PAUSE_MIN_S), PAUSE_MAX_S)
-        self.paused_until = now + self._pause_s * self._rng.uniform(0.75, 1.25)
-        self._rests[agent] = min(2 * self._rests.get(agent, PAUSE_MIN_S), PAUSE_MAX_S)
-        self._resting_until[agent] = now + self._rests[agent]
-
-    def is_resting(self, agent: AgentId, now: float) -> bool:
-        return self._resting_until.get(agent, now) > now
-
-    def rests_until(self, agent: AgentId) -> float:
-        return self._resting_until[agent]
-
-    def forget(self, agent: AgentId) -> None:
-        for known in (self._speeds, self._resting_until, self._rests):
-            known.pop(agent, None)
+        return self._pace.out_mixed if self._is_mixed else self._pace.out
 
     def choose(self, agents: Sequence[AgentId]) -> AgentId:
         """The next to be given a lease: of some at random the fastest; one not measured yet counts as fast."""
         looked_at = [self._rng.choice(agents) for _ in range(min(LOOKED_AT, len(agents)))]
         return max(looked_at, key=lambda agent: self._speeds.get(agent, float("inf")))
 
-    def _is_mixed(self) -> bool:
-        if len(self._speeds) < 2:
-            return False
-        speeds = self._speeds.values()
-        return max(speeds) >= self._pace.mixed_ratio * min(speeds)
+    def arrived(self, agent: AgentId, size_bytes: int, seconds: float) -> None:
+        """A leased block came whole in this time."""
+        speed = size_bytes / max(seconds, 1e-3)
+        old = self._speeds.get(agent, speed)
+        self._speeds[agent] = old + SPEED_WEIGHT * (speed - old)
+        self._agent_rests.pop(agent, None)
+        self._pause_s = self._pause_s / 2 if self._pause_s > PAUSE_MIN_S else 0.0
+        self._compare_speeds()
+
+    def returned(self, agent: AgentId, now: float) -> float:
+        """The store refused. All grants pause; returns until when this agent rests, twice as long each time."""
+        self._pause_s = min(max(2 * self._pause_s, PAUSE_MIN_S), PAUSE_MAX_S)
+        self.paused_until = max(self.paused_until, now + self._pause_s * self._rng.uniform(0.75, 1.25))
+        rest_s = self._agent_rests[agent] = min(2 * self._agent_rests.get(agent, PAUSE_MIN_S), PAUSE_MAX_S)
+        return now + rest_s * self._rng.uniform(0.75, 1.25)
+
+    def refused(self, index: Index, scope: str, now: float) -> bool:
+        """A block came back: whether it may be granted again at once, or rests (`rested`)."""
+        times = self._refusals[index] = self._refusals.get(index, 0) + 1
+        if times < BLOCK_REST_FROM:
+            return True
+        rest_s = min(BLOCK_REST_MIN_S * 2.0 ** min(times - BLOCK_REST_FROM, 16), BLOCK_REST_MAX_S)
+        self._block_rests[index, scope] = now + rest_s
+        return False
+
+    def rested(self, now: float) -> list[tuple[Index, str]]:
+        """Blocks that may be granted again."""
+        found = [place for place, until in self._block_rests.items() if until <= now]
+        for place in found:
+            del self._block_rests[place]
+        return found
+
+    def resting_blocks(self) -> Runs:
+        """Blocks that are to be granted again later."""
+        return normalise(index for index, _ in self._block_rests)
+
+    def next_rested(self) -> float | None:
+        return min(self._block_rests.values(), default=None)
+
+    def forgive(self, index: Index) -> None:
+        """The block came after all."""
+        self._refusals.pop(index, None)
+
+    def forget(self, agent: AgentId) -> None:
+        """The agent takes part no longer."""
+        self._speeds.pop(agent, None)
+        self._agent_rests.pop(agent, None)
+
+    def _compare_speeds(self) -> None:
+        """Whether speeds differ, looked at once per round of arrivals: linear in the agents."""
+        self._measured += 1
+        if self._measured >= len(self._speeds):
+            self._measured = 0
+            fastest, slowest = max(self._speeds.values()), min(self._speeds.values())
+            self._is_mixed = fastest >= self._pace.mixed_ratio * slowest

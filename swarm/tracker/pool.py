@@ -24,8 +24,10 @@ PROBES = 16
 only appears when few are left."""
 
 _FREE = bytes([FREE])
-_ALL_FREE = re.compile(rb"\x01+")
-_FREE_OR_UNTOLD = re.compile(rb"[\x00\x01]+")
+_PATTERNS = {
+    bytes(states): re.compile(b"[%b]+" % bytes(states))
+    for states in ((UNTOLD,), (FREE,), (GIVEN,), (FREE, UNTOLD), (UNTOLD, GIVEN))
+}
 
 
 class Pool:
@@ -57,18 +59,14 @@ class Pool:
                 self.free_count += freed - self._state.count(_FREE, first, end)
                 self._state[first:end] = bytes([state]) * (end - first)
 
-    def free_untold(self) -> None:
-        """Everything untold becomes free: nobody can have it."""
-        self._state = self._state.replace(bytes([UNTOLD]), _FREE)
-        self.free_count = self._state.count(_FREE)
+    def runs_of(self, *states: int) -> Runs:
+        """The indexes in any of these states."""
+        return self._runs(_PATTERNS[bytes(states)], 0, self.space)
 
-    def not_given(self) -> Runs:
-        """What is not known to have left the origin."""
-        return self._runs(_FREE_OR_UNTOLD)
-
-    def free_runs(self) -> Runs:
-        """What may be granted."""
-        return self._runs(_ALL_FREE)
+    def within(self, runs: Runs, *states: int) -> Runs:
+        """What of `runs` is in any of these states. `runs` must lie within the space."""
+        pattern = _PATTERNS[bytes(states)]
+        return tuple(run for first, count in runs for run in self._runs(pattern, first, first + count))
 
     def take(self, lacks: Runs | None, rng: Random) -> Index | None:
         """A free index within `lacks` (None: anything), now given: the first page, else a block at random."""
@@ -87,8 +85,9 @@ class Pool:
         assert self.free_count == self._state.count(_FREE)
         assert set(self._state) <= {UNTOLD, FREE, GIVEN}
 
-    def _runs(self, pattern: re.Pattern[bytes]) -> Runs:
-        return tuple((found.start(), found.end() - found.start()) for found in pattern.finditer(self._state))
+    def _runs(self, pattern: re.Pattern[bytes], start: int, end: int) -> Runs:
+        found = pattern.finditer(self._state, start, end)
+        return tuple((match.start(), match.end() - match.start()) for match in found)
 
     def _random_block(self, runs: Runs, rng: Random) -> int | None:
         if not runs:

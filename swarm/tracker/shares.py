@@ -24,17 +24,23 @@ class Shares:
     def seeders(self, version: VersionId) -> tuple[AgentId, ...]:
         return tuple(self._parts.get(version, {}))
 
-    def of(self, version: VersionId, agent: AgentId) -> Runs | None:
-        return self._parts.get(version, {}).get(agent)
+    def versions(self) -> tuple[VersionId, ...]:
+        """Versions with a living seeder."""
+        return tuple(self._parts)
+
+    def of(self, version: VersionId, agent: AgentId) -> Runs:
+        return self._parts.get(version, {}).get(agent, ())
 
     def start(self, version: VersionId, agent: AgentId) -> None:
-        """A seeder is there (again), with an empty share."""
-        self._parts.setdefault(version, {})[agent] = ()
+        """A seeder is there, or there again: it is told its share, which is empty at first."""
+        self._parts.setdefault(version, {}).setdefault(agent, ())
         self._changed[version, agent] = None
 
     def assign(self, version: VersionId, runs: Runs, seeders: Sequence[AgentId]) -> None:
-        """Splits what is in nobody's share among `seeders`, adding to what they have."""
+        """Splits among `seeders` what of `runs` is in nobody's share, adding to what they have."""
         parts = self._parts[version]
+        for part in parts.values():
+            runs = run_sets.subtract(runs, part)
         for agent, part in zip(seeders, split(runs, len(seeders)), strict=True):
             if part:
                 parts[agent] = run_sets.union(parts[agent], part)
