@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from cli.call import Call
+from cli.processes import child_environment, swarm_command
 from swarm.config.configs import CommonConfig, FetchConfig
 from swarm.errors import PermissionError_
 
@@ -25,7 +24,7 @@ LOG_DIRECTORY = "logs"
 def linger_in_background(config: FetchConfig, call: Call) -> None:
     """Starts the process and says its number and where its log is."""
     log = config.common.home / LOG_DIRECTORY / f"serve-{os.getpid()}.log"
-    words = [sys.executable, "-m", "cli.main", "serve", *serve_arguments(config)]
+    words = swarm_command("serve", *serve_arguments(config))
     environment = serve_environment(config.common, call.environment)
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -58,9 +57,7 @@ def serve_arguments(config: FetchConfig) -> list[str]:
 def serve_environment(common: CommonConfig, environment: Mapping[str, str]) -> dict[str, str]:
     """This process's environment, with what the child must not find differently, and the secret."""
     secret = {"SWARM_SECRET": common.secret.decode()} if common.secret is not None else {}
-    # An editable checkout is found by its directory, an installed package needs nothing.
-    path = os.pathsep.join(filter(None, (str(Path(__file__).parent.parent), environment.get("PYTHONPATH", ""))))
-    return {**environment, **secret, "SWARM_HOME": str(common.home), "PYTHONPATH": path}
+    return child_environment(environment, SWARM_HOME=str(common.home), **secret)
 
 
 def _linger(seconds: float | None) -> str:

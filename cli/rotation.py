@@ -31,7 +31,8 @@ ATTEMPTS = 5
 class RecordStore(Protocol):
     """What this needs of a store."""
 
-    realm: Realm
+    @property
+    def realm(self) -> Realm: ...
 
     async def name_chain(self, name: str) -> tuple[bytes, ...]: ...
     async def commit_name_record(self, data: bytes) -> None: ...
@@ -51,7 +52,7 @@ class Rotation:
 
 
 async def add_key(store: RecordStore, name: str, public_key: bytes, signer: SigningKey) -> Rotation:
-    """Lets another key sign `name`. Raises NotFoundError, TrustError (`signer` may not), UsageError (it already may)."""
+    """Lets `public_key` sign too. Raises NotFoundError, TrustError (`signer` may not), UsageError (it may already)."""
     chain = await read_chain(store, name)
     if public_key in chain.keys:
         raise UsageError(

@@ -1,0 +1,1 @@
+"""`swarm demo`: the main job on this machine, with real processes."""

@@ -1,0 +1,26 @@
+"""swarm commands as processes of their own: how they are named, and what they get of this one's environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_ROOT = str(Path(__file__).parent.parent)
+
+
+def swarm_command(*words: str) -> list[str]:
+    """The words that start `swarm …` with this very installation, whatever PATH says."""
+    return [sys.executable, "-m", "cli.main", *words]
+
+
+def child_environment(environment: Mapping[str, str], **changes: str) -> dict[str, str]:
+    """This process's environment, changed; with what lets the child find the installation that this one runs from."""
+    path = os.pathsep.join(filter(None, (_ROOT, environment.get("PYTHONPATH", ""))))
+    return {**environment, "PYTHONPATH": path, **changes}
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what configures swarm: for a demonstration that must not touch the user's own."""
+    return {name: value for name, value in environment.items() if not name.startswith("SWARM_")}
