@@ -298,7 +298,7 @@ class Schema(Generic[T]):
         self.fields = fields
         self.v = v
         self.known = frozenset(field.key for field in fields) | {V_KEY, REQUIRED_KEY}
-        if len(self.known) - 2 != len({field.key for field in fields} - {V_KEY, REQUIRED_KEY}):
+        if len({field.key for field in fields}) != len(fields):
             raise ValueError(f"{what} has a key twice")
         self._lines = tuple((f.key, f.name, f.kind.read, f.default) for f in fields)
         self._writers = tuple((f.key, f.name, f.kind.write, f.default) for f in fields)
