@@ -15,32 +15,25 @@ import logging
 from typing import Any, Final, cast
 
 import trio
-from cryptography.exceptions import InvalidTag
 from libp2p.crypto.ed25519 import create_new_key_pair
 from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
 from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.exceptions import MuxedStreamEOF
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 
 from swarm.errors import TransportError
 from swarm.protocol.ids import PeerId
 from swarm.protocol.keys import SigningKey
 from swarm.transport import multistream
-from swarm.transport.quick_lock import QuickLock, QuickReadWriteLock
+from swarm.transport.chunk_buffer import ChunkBuffers
+from swarm.transport.libp2p_stream import UNREAD_BYTES_MAX, Stream, reason
+from swarm.transport.noise_channel import NoiseChannel
+from swarm.transport.quick_lock import QuickLock
 from swarm.transport.tcp_stream import TcpStream
 
 NOISE: Final = "/noise"
 YAMUX: Final = "/yamux/1.0.0"
-
-STREAM_READ_BYTES = 4 * 65_507
-"""Four whole block frames: a read that ends where a frame ends needs no copy to join two halves. Every read may send a
-window update, so small reads cost more than they carry."""
-
-BUFFERED_BYTES_MAX = 32 * 1024 * 1024
-"""yamux does not enforce its windows: a peer that ignores them would fill our memory. Honest ones never pass 16 MiB a
-stream, and our block streams are read at once."""
 
 PRIVATE: Final = {
     Yamux: ("_write_lock", "streams_lock", "stream_buffers", "streams", "_measure_rtt_loop"),
@@ -69,7 +62,7 @@ class Upgrader:
         except TransportError:
             raise
         except Exception as error:  # whatever a stranger's bytes make the library raise: it is no closed set
-            raise TransportError(f"the encrypted connection failed: {_text(error)}") from error
+            raise TransportError(f"the encrypted connection failed: {reason(error)}") from error
         return Session(tcp, channel, is_initiator=True)
 
     async def inbound(self, tcp: TcpStream) -> Session:
@@ -81,61 +74,8 @@ class Upgrader:
         except TransportError:
             raise
         except Exception as error:  # as above
-            raise TransportError(f"the encrypted connection failed: {_text(error)}") from error
+            raise TransportError(f"the encrypted connection failed: {reason(error)}") from error
         return Session(tcp, channel, is_initiator=False)
-
-
-class NoiseChannel:
-    """Noise messages over TCP, with the ciphers of a finished handshake: what yamux calls its secured connection.
-
-    Does what the library's own session does with three copies and one system call fewer for each message.
-    """
-
-    def __init__(self, tcp: TcpStream, secure: Any) -> None:
-        protocol = secure.conn.noise_state.noise_protocol
-        self.is_initiator = tcp.is_initiator
-        self.peer_id = PeerId(secure.get_remote_peer().to_base58())
-        self.libp2p_id = secure.get_remote_peer()
-        self._tcp = tcp
-        self._encrypt = protocol.cipher_state_encrypt.encrypt_with_ad
-        self._decrypt = protocol.cipher_state_decrypt.decrypt_with_ad
-        self._message = b""
-        self._position = 0
-
-    async def read(self, n: int | None = None) -> bytes:
-        """At most `n` bytes, nothing at the end. Raises OSError where a message is not authentic."""
-        while self._position == len(self._message):
-            if not await self._next_message():
-                return b""
-        start, message = self._position, self._message
-        self._position = len(message) if n is None else min(start + n, len(message))
-        return message[start : self._position]
-
-    async def write(self, data: bytes) -> None:
-        """Raises OSError. The caller holds a lock, and does not survive a cancellation in here."""
-        for start in range(0, len(data), _PLAIN_BYTES_MAX):
-            sealed = self._encrypt(None, data[start : start + _PLAIN_BYTES_MAX])
-            await self._tcp.write(len(sealed).to_bytes(2, "big") + sealed)
-
-    async def close(self) -> None:
-        await self._tcp.close()
-
-    def get_remote_address(self) -> tuple[str, int] | None:
-        return self._tcp.get_remote_address()
-
-    async def _next_message(self) -> bool:
-        prefix = await self._tcp.read_whole(2)
-        if len(prefix) < 2:
-            return False
-        length = int.from_bytes(prefix, "big")
-        sealed = await self._tcp.read_whole(length)
-        if len(sealed) < length:
-            return False
-        try:
-            self._message, self._position = self._decrypt(None, sealed), 0
-        except InvalidTag as error:
-            raise ConnectionAbortedError("a message that is not authentic") from error
-        return True
 
 
 class Session:
@@ -147,6 +87,8 @@ class Session:
         # Untyped from here on: its locks are exchanged, and what it calls a secured connection is ours.
         self._muxed = cast("Any", Yamux(cast("Any", channel), channel.libp2p_id, is_initiator=is_initiator))
         self._muxed._measure_rtt_loop = _never
+        self._muxed._read_data_body = channel.read_piece
+        self._muxed.stream_buffers = ChunkBuffers(UNREAD_BYTES_MAX)
         self._muxed.streams_lock = QuickLock()
         self._muxed._write_lock = QuickLock()
 
@@ -162,7 +104,7 @@ class Session:
         try:
             stream = Stream(await self._muxed.open_stream())
         except (BaseLibp2pError, OSError) as error:
-            raise TransportError(f"no stream could be opened: {_text(error)}") from error
+            raise TransportError(f"no stream could be opened: {reason(error)}") from error
         await multistream.ask(stream, protocol)
         return stream
 
@@ -175,70 +117,12 @@ class Session:
 
     async def drop_stream(self, stream: Stream) -> None:
         """Refuses a stream; the connection goes on."""
-        with contextlib.suppress(BaseLibp2pError, OSError):
-            await stream.muxed.reset()
+        with contextlib.suppress(TransportError):
+            await stream.reset()
 
     def is_flooded(self) -> bool:
         """More has arrived and was not read than an honest peer could have sent."""
-        return sum(map(len, self._muxed.stream_buffers.values())) > BUFFERED_BYTES_MAX
-
-
-class Stream:
-    """One yamux stream: ends as empty reads, faults as TransportError.
-
-    Neither `read` nor `write` may be cancelled on a connection that is to live on: a write leaves half a message on the
-    wire, a read may have taken bytes and lost them.
-    """
-
-    def __init__(self, muxed: Any) -> None:
-        self.muxed = muxed
-        self._chunk = b""
-        self._position = 0
-        muxed.window_lock = QuickLock()
-        muxed.rw_lock = QuickReadWriteLock()
-
-    async def read(self) -> bytes:
-        """What has arrived, at most STREAM_READ_BYTES; empty once the other side has closed its side in order."""
-        if self._position < len(self._chunk):
-            rest = self._chunk[self._position :]
-            self._chunk, self._position = b"", 0
-            return rest
-        try:
-            return bytes(await self.muxed.read(STREAM_READ_BYTES))
-        except MuxedStreamEOF:
-            return b""
-        except (BaseLibp2pError, OSError) as error:
-            raise TransportError(f"the connection has ended: {_text(error)}") from error
-
-    async def read_exactly(self, n: int) -> bytes:
-        """Exactly `n` bytes; memory grows with what arrives, not with `n`. Raises TransportError at the end."""
-        end = self._position + n
-        if end <= len(self._chunk):
-            piece = self._chunk[self._position : end]
-            self._position = end
-            return piece
-        gathered = bytearray()
-        while len(gathered) < n:
-            chunk = await self.read()
-            if not chunk:
-                raise TransportError("the connection has ended")
-            gathered += chunk
-        self._chunk, self._position = bytes(gathered[n:]), 0
-        return bytes(gathered[:n])
-
-    async def write(self, data: bytes) -> None:
-        """Returns when the kernel has all of it. Raises TransportError."""
-        try:
-            await self.muxed.write(data)
-        except (BaseLibp2pError, OSError) as error:
-            raise TransportError(f"the connection has ended: {_text(error)}") from error
-
-    async def close_write(self) -> None:
-        """Says that nothing more follows."""
-        try:
-            await self.muxed.close()
-        except (BaseLibp2pError, OSError) as error:
-            raise TransportError(f"the connection has ended: {_text(error)}") from error
+        return any(buffer.is_flooded for buffer in self._muxed.stream_buffers.values())
 
 
 class _Exact:
@@ -263,17 +147,6 @@ def _raw(tcp: TcpStream) -> Any:
     return tcp
 
 
-_PLAIN_BYTES_MAX = 65_535 - 16
-"""Noise's bound for a message, less the tag."""
-
-
 async def _never() -> None:
     """Stands in for yamux's ping loop: an answer to a ping is written by the read loop, which must never wait for a
     writer, and the kernel knows the round trip better."""
-
-
-def _text(error: BaseException) -> str:
-    """The innermost sentence of an exception: the outer ones say 'failed'."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error) or type(error).__name__

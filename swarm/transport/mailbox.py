@@ -24,20 +24,20 @@ class Mailbox(Generic[T]):
         self._items: deque[T] = deque()
         self._bound = bound
         self._weigh = weigh
-        self._weight = 0
+        self.weight = 0
         self._ended: str | None = None
         self._takers = trio.lowlevel.ParkingLot()
         self._putters = trio.lowlevel.ParkingLot()
 
     @property
     def is_full(self) -> bool:
-        return self._weight >= self._bound
+        return self.weight >= self._bound
 
     def put_nowait(self, items: Iterable[T]) -> None:
         """Adds, past the bound where it must: the caller asks `is_full` or waits with `wait_for_room`."""
         for item in items:
             self._items.append(item)
-            self._weight += self._weigh(item)
+            self.weight += self._weigh(item)
         self._takers.unpark_all()
 
     async def wait_for_room(self) -> None:
@@ -51,7 +51,7 @@ class Mailbox(Generic[T]):
         await trio.lowlevel.checkpoint_if_cancelled()
         await self._wait()
         item = self._items.popleft()
-        self._weight -= self._weigh(item)
+        self.weight -= self._weigh(item)
         self._putters.unpark_all()
         return item
 
@@ -60,7 +60,7 @@ class Mailbox(Generic[T]):
         await self._wait()
         items = list(self._items)
         self._items.clear()
-        self._weight = 0
+        self.weight = 0
         self._putters.unpark_all()
         return items
 
@@ -73,7 +73,7 @@ class Mailbox(Generic[T]):
 
     def check(self) -> None:
         """Derives the weight again."""
-        assert self._weight == sum(map(self._weigh, self._items))  # noqa: S101 - that is what check is for
+        assert self.weight == sum(map(self._weigh, self._items))  # noqa: S101 - that is what check is for
 
     async def _wait(self) -> None:
         while not self._items:

@@ -10,12 +10,19 @@ import contextlib
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import trio
 
 READ_BYTES = 256 * 1024
 """One system call's worth: four block frames. Larger reads were not measurably faster and fall out of the L2 cache."""
+
+READ_BYTES_MIN = 8 * 1024
+"""The room of a connection that carries only control messages: a tracker has a thousand of them."""
+
+YIELD_BYTES = 256 * 1024
+"""A sender whose socket always has room lets the others run after so much: half a millisecond's work."""
 
 UNSENT_LOW_WATER_BYTES = 128 * 1024
 """The kernel takes no more while this much waits behind what is in flight, so that a grant is not queued behind a
@@ -33,29 +40,33 @@ class TcpStream:
     """What py-libp2p asks of a raw connection. A broken socket reads as end of file and writes as OSError."""
 
     def __init__(self, stream: trio.SocketStream, *, is_initiator: bool) -> None:
+        """Takes the socket over: `stream` is of no use afterwards."""
         self.is_initiator = is_initiator
         self.bytes_received = self.bytes_sent = 0
         self.last_received_at = self.last_sent_at = trio.current_time()
         self.is_writing = False
         self.is_closed = False
-        self._socket = stream.socket
-        self._room = bytearray(READ_BYTES)
+        # trio's socket yields to the scheduler around every call; one that is used directly yields when it must wait.
+        self._socket = socket.socket(fileno=stream.socket.detach())
+        self._socket.setblocking(False)
+        self._view = memoryview(bytearray(READ_BYTES_MIN))
         self._start = self._end = 0
+        self._is_room_short = False
+        self._unyielded = 0
         self._acknowledged, self._acknowledged_at = 0, self.last_sent_at
         _tune(self._socket)
 
     async def read(self, n: int | None = None) -> bytes:
         """At least one and at most `n` bytes; nothing at the end."""
-        view = await self.read_view(READ_BYTES if n is None else n)
-        return bytes(view)
+        return bytes(await self.read_view(READ_BYTES if n is None else n))
 
     async def read_view(self, n: int) -> memoryview:
         """Like `read` without the copy: good until the next read."""
-        if self._start == self._end and not await self._fill():
-            return memoryview(b"")
+        if self._start == self._end:
+            await self._gather(1)
         start = self._start
         self._start = min(start + n, self._end)
-        return memoryview(self._room)[start : self._start]
+        return self._view[start : self._start]
 
     async def read_whole(self, n: int) -> memoryview:
         """Exactly `n` bytes (at most READ_BYTES), good until the next read; fewer only at the end."""
@@ -63,14 +74,14 @@ class TcpStream:
             await self._gather(n)
         return await self.read_view(n)
 
-    async def write(self, data: bytes) -> None:
-        """Hands all of `data` to the kernel. Raises OSError where the connection is gone."""
+    async def write(self, *parts: bytes) -> None:
+        """Hands all of it to the kernel. Raises OSError where the connection is gone."""
         self.is_writing = True
         self.last_sent_at = trio.current_time()
         try:
-            sent = await self._send(data)
-            if sent < len(data):
-                await self._send_rest(memoryview(data)[sent:])
+            sent = await self._send(parts)
+            if sent < sum(map(len, parts)):
+                await self._send_rest(memoryview(b"".join(parts))[sent:])
         finally:
             self.is_writing = False
 
@@ -80,8 +91,10 @@ class TcpStream:
 
     def abort(self) -> None:
         """Closes at once; a reader or writer in mid-call wakes up."""
-        self.is_closed = True
-        self._socket.close()
+        if not self.is_closed:
+            self.is_closed = True
+            trio.lowlevel.notify_closing(self._socket.fileno())
+            self._socket.close()
 
     def stuck_s(self, now: float) -> float:
         """For how long, seen from regular looks, something was unsent and the other side has acknowledged nothing."""
@@ -110,57 +123,80 @@ class TcpStream:
     def get_transport_addresses(self) -> list[Any]:
         return []
 
-    async def _fill(self) -> bool:
-        self._start = self._end = 0
-        try:
-            count = await self._socket.recv_into(self._room)
-        except (OSError, trio.ClosedResourceError):
-            count = 0
-        self._received(count)
-        return count > 0
-
     async def _gather(self, n: int) -> None:
-        """Makes room at the front of what is there and reads until `n` bytes are together."""
-        kept = self._end - self._start
-        self._room[:kept] = self._room[self._start : self._end]
-        self._start, self._end = 0, kept
+        """Makes room at the front of what is there and reads until `n` bytes are together, or the end."""
+        self._make_room(n)
         while self._end < n:
-            try:
-                count = await self._socket.recv_into(memoryview(self._room)[self._end :])
-            except (OSError, trio.ClosedResourceError):
-                count = 0
-            self._received(count)
+            count = await self._receive()
             if count == 0:
                 return
-
-    def _received(self, count: int) -> None:
-        self._end += count
-        if count:
+            self._end += count
+            self._is_room_short = self._end == len(self._view)
             self.bytes_received += count
             self.last_received_at = trio.current_time()
 
+    def _make_room(self, n: int) -> None:
+        kept, room = self._view[self._start : self._end], self._view
+        if n > len(room) or (self._is_room_short and len(room) < READ_BYTES):
+            room = memoryview(bytearray(READ_BYTES))
+        room[: len(kept)] = kept
+        self._view, self._start, self._end, self._is_room_short = room, 0, len(kept), False
+
+    async def _receive(self) -> int:
+        """Bytes added to the room; 0 at the end, whatever has brought it."""
+        # Once for each read: it is large, and data that never stops coming must not keep others from running.
+        await trio.lowlevel.checkpoint()
+        while True:
+            try:
+                return self._socket.recv_into(self._view[self._end :])
+            except BlockingIOError:
+                pass
+            except OSError:
+                return 0
+            try:
+                await trio.lowlevel.wait_readable(self._socket.fileno())
+            except (trio.ClosedResourceError, OSError):
+                return 0
+
+    async def _send(self, parts: Sequence[bytes | memoryview]) -> int:
+        """Hands over what the kernel takes, at least one byte."""
+        while True:
+            try:
+                sent = self._socket.sendmsg(parts)
+            except BlockingIOError:
+                await self._wait_writable()
+            else:
+                self.bytes_sent += sent
+                self.last_sent_at = trio.current_time()
+                await self._yield_after(sent)
+                return sent
+
     async def _send_rest(self, rest: memoryview) -> None:
         while rest:
-            rest = rest[await self._send(rest) :]
+            rest = rest[await self._send((rest,)) :]
 
-    async def _send(self, data: bytes | memoryview) -> int:
+    async def _wait_writable(self) -> None:
+        self._unyielded = 0
         try:
-            sent = await self._socket.send(data)
-        except trio.ClosedResourceError as error:
+            await trio.lowlevel.wait_writable(self._socket.fileno())
+        except (trio.ClosedResourceError, OSError) as error:
             raise BrokenPipeError("the connection was closed here") from error
-        self.bytes_sent += sent
-        self.last_sent_at = trio.current_time()
-        return sent
+
+    async def _yield_after(self, sent: int) -> None:
+        self._unyielded += sent
+        if self._unyielded >= YIELD_BYTES:
+            self._unyielded = 0
+            await trio.lowlevel.checkpoint()
 
 
-def _tune(sock: trio.socket.SocketType) -> None:
+def _tune(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_LOW_WATER_BYTES)
 
 
-def _unsent_bytes(sock: trio.socket.SocketType) -> int | None:
+def _unsent_bytes(sock: socket.socket) -> int | None:
     if sys.platform != "linux":
         return None
     import fcntl  # noqa: PLC0415 - not on every system
@@ -171,7 +207,7 @@ def _unsent_bytes(sock: trio.socket.SocketType) -> int | None:
         return None
 
 
-def _least_rtt_s(sock: trio.socket.SocketType) -> float | None:
+def _least_rtt_s(sock: socket.socket) -> float | None:
     if sys.platform != "linux":
         return None
     end = _TCP_INFO_MIN_RTT_OFFSET + _TCP_INFO_MIN_RTT.size
