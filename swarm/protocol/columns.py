@@ -39,6 +39,8 @@ def pack_numbers(values: Sequence[int]) -> list[object]:
 def unpack_numbers(column: object, count: int, *, minimum: int, maximum: int) -> array[int]:
     """`count` numbers between `minimum` and `maximum` as array('q'). Raises DecodeError, before it allocates."""
     base, width, data = _check_column(column, count)
+    if not count:
+        return array("q")
     if not minimum <= base <= maximum:
         raise DecodeError(f"a column from {base}, outside {minimum} to {maximum}")
     if not width:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.peer.id import ID
 
 from swarm.errors import DecodeError, SignatureError, UsageError
 from swarm.protocol import keys
@@ -30,8 +32,8 @@ def test_a_context_ends_in_nul_so_that_none_is_the_beginning_of_another() -> Non
         KEY.sign(b"swarm/tag/1", b"")
 
 
-def test_rfc_8032_key_and_signature() -> None:
-    """Section 7.1, test 2 has the one-byte message 0x72; ours is context and data, so the context is only a NUL here."""
+def test_a_seed_makes_the_key_of_rfc_8032() -> None:
+    """Section 7.1, test 1."""
     seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
     public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
     assert keys.SigningKey.from_seed(seed).public_key.hex() == public
@@ -43,9 +45,6 @@ def test_the_seed_is_not_shown() -> None:
 
 
 def test_peer_ids_are_those_of_libp2p() -> None:
-    from libp2p.crypto.ed25519 import create_new_key_pair
-    from libp2p.peer.id import ID
-
     for key in (KEY, OTHER_KEY):
         theirs = ID.from_pubkey(create_new_key_pair(key.seed).public_key)
         assert key.peer_id == theirs.to_base58()

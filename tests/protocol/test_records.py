@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,8 +129,6 @@ def test_a_record_that_requires_what_we_do_not_know_is_refused() -> None:
 @given(objects_of(TAG_RECORD))
 @settings(max_examples=60)
 def test_tag_records_come_back_or_are_refused(record: TagRecord) -> None:
-    from dataclasses import replace
-
     record = replace(record, key=KEY.public_key)
     try:
         data = sign_tag_record(record, KEY)
