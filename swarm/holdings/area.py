@@ -1,0 +1,117 @@
+"""One staging area on the disk: made or found again, locked, removed. What is in it:
+
+lock       held by who works on it, with its process number
+journal    which blocks are verified
+margins    bytes of needed blocks that belong to files which are not staged, at their stream offsets; sparse
+tree/      the files in their places
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from swarm.errors import RefusedError
+from swarm.holdings.lock import Lock, owner, try_lock
+from swarm.holdings.oserror import shown, translated
+from swarm.holdings.place import INSIDE
+from swarm.holdings.tree import Tree
+
+TREE = b"tree"
+MARGINS = b"margins"
+LOCK = b"lock"
+
+
+class Area:
+    """An area whose lock this process holds. Made by `take`; `release` keeps it for the next run."""
+
+    def __init__(self, path: bytes, lock: Lock) -> None:
+        self.path = path
+        self.files = Tree(path)
+        self._lock = lock
+
+    def release(self) -> None:
+        self.files.close()
+        self._lock.release()
+
+    def remove(self) -> None:
+        """Removes everything in it, and the area. Only swarm writes here, so that nothing is asked."""
+        with translated(f"remove {shown(self.path)}"):
+            remove_below(self.files)
+            self.files.close()
+            with suppress(FileNotFoundError):
+                os.rmdir(self.path)
+            with suppress(OSError):
+                # The last area inside a DEST takes `.swarm` with it.
+                if os.path.basename(os.path.dirname(self.path)) == INSIDE:
+                    os.rmdir(os.path.dirname(self.path))
+        self._lock.release()
+
+
+def take(path: bytes) -> Area:
+    """Makes the area, or takes the one that an earlier run left. Raises RefusedError where another process has it."""
+    area = try_take(path, make=True)
+    if area is None:
+        holder = owner(path + b"/" + LOCK)
+        raise RefusedError(
+            f"{shown(path)} is in use by another swarm command" + (f" (process {holder})" if holder else ""),
+            hint="wait until it has finished, or end it; then run this command again",
+        )
+    return area
+
+
+def try_take(path: bytes, *, make: bool = False) -> Area | None:
+    """As `take`, and None where another process has it (or, without `make`, where there is none)."""
+    with translated(f"stage in {shown(path)}"):
+        while True:
+            if make:
+                _make(path)
+            elif not os.path.isdir(path):
+                return None
+            _check_ours(path)
+            try:
+                lock = try_lock(path + b"/" + LOCK)
+            except FileNotFoundError:
+                # Its last owner removed it just now.
+                continue
+            return Area(path, lock) if lock is not None else None
+
+
+def remove_below(tree: Tree, path: bytes = b"") -> None:
+    """Removes all that is in a directory of a tree, also what its modes forbid."""
+    for name in tree.names(path):
+        below = path + b"/" + name if path else name
+        found = tree.find(below)
+        if found is None:
+            continue
+        if not found.is_directory:
+            tree.unlink(below)
+            continue
+        if stat.S_IMODE(found.status.st_mode) & 0o700 != 0o700:
+            tree.set_mode(below, 0o700)
+        remove_below(tree, below)
+        tree.rmdir(below)
+
+
+def _make(path: bytes) -> None:
+    above = os.path.dirname(path)
+    if not os.path.isdir(above):
+        Path(os.fsdecode(above)).mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+
+
+def _check_ours(path: bytes) -> None:
+    """Where all may write, somebody else may have made it first, and could read or change what is in it."""
+    above = os.path.dirname(path)
+    if os.path.basename(above) == INSIDE:
+        _check_ours(above)
+    status = os.lstat(path)
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise RefusedError(
+            f"{shown(path)} is not a directory of this user", hint="remove it, or choose another place for DEST"
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        os.chmod(path, 0o700)

@@ -1,0 +1,90 @@
+"""Takes away what a holding left: its own files as long as they are its own, and never anything of a user's."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+
+from swarm.holdings.place import INSIDE
+from swarm.holdings.scope import Scope
+from swarm.holdings.signature import Signatures, is_untouched
+from swarm.holdings.survey import Tick, has_right_bytes
+from swarm.holdings.tree import Tree
+from swarm.protocol.pages import Entry, Kind
+from swarm.protocol.version import Version
+
+KEPT_NAMES_MAX = 1000
+"""Tries to find a free name for what is kept aside."""
+
+
+class Clearing:
+    """Takes entries of a version out of a directory. `known`: a file with another signature goes only if it still has
+    the version's bytes, or `with_edited`. Raises OSError."""
+
+    def __init__(
+        self, tree: Tree, version: Version, known: Signatures, tick: Tick, *, with_edited: bool = False
+    ) -> None:
+        self._tree = tree
+        self._version = version
+        self._known = known
+        self._tick = tick
+        self._with_edited = with_edited
+
+    def clear(self, scope: Scope) -> None:
+        """All entries, deepest first; directories if nothing is left in them."""
+        open_directories(self._tree, scope)
+        for number, _entry in reversed(list(scope.entries())):
+            self._tick(0)
+            self.remove(number)
+
+    def remove(self, number: int) -> None:
+        """One entry, if it is ours. A directory is ours if it is empty."""
+        entry = self._version.entries[number]
+        found = self._tree.find(entry.path)
+        if found is None:
+            return
+        if found.is_directory:
+            if entry.kind is Kind.DIRECTORY:
+                with suppress(OSError):
+                    self._tree.rmdir(entry.path)
+        elif self._with_edited or self._is_ours(number, entry, found.status):
+            self._tree.unlink(entry.path)
+
+    def _is_ours(self, number: int, entry: Entry, status: os.stat_result) -> bool:
+        if entry.kind is Kind.SYMLINK:
+            return stat.S_ISLNK(status.st_mode) and self._tree.read_link(entry.path) == entry.target
+        if entry.kind is not Kind.FILE or not stat.S_ISREG(status.st_mode):
+            return False
+        if self._known.is_known(number) and is_untouched(self._known[number], status):
+            return True
+        try:
+            return has_right_bytes(self._tree, entry, self._tick) is not None
+        except PermissionError:
+            return False
+
+
+def keep_aside(path: bytes, dest: bytes, mark: str) -> bytes:
+    """Moves a directory with what is left in it beside `dest`, under a name that nothing has. Returns its path."""
+    above, name = os.path.split(dest)
+    for count in range(KEPT_NAMES_MAX):
+        kept = above + b"/" + name[:200] + f".kept-{mark}{f'-{count}' if count else ''}".encode()
+        if not os.path.lexists(kept):
+            os.rename(path, kept)
+            return kept
+    raise FileExistsError(17, os.strerror(17), os.fsdecode(dest))
+
+
+def is_empty(tree: Tree) -> bool:
+    """Whether a directory has nothing in it but staging areas."""
+    return all(name == INSIDE for name in tree.names())
+
+
+def open_directories(tree: Tree, scope: Scope) -> None:
+    """Gives directories back the rights that one needs to remove what is in them: those of read-only datasets."""
+    for _number, entry in scope.entries():
+        if entry.kind is Kind.DIRECTORY and entry.mode & 0o700 != 0o700:
+            found = tree.find(entry.path)
+            if found is not None and found.is_directory:
+                with suppress(PermissionError):
+                    tree.set_mode(entry.path, 0o700)

@@ -1,0 +1,216 @@
+"""What a fetch into DEST will do, decided before anything is touched: from what is there and what is held.
+
+Refused here: a DEST that is not empty and not ours, one inside another holding, edited files without `repair`, an
+update that cannot be atomic under `atomic`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+
+from swarm.errors import EditedFilesError, RefusedError, UsageError
+from swarm.holdings.catalog import Catalog
+from swarm.holdings.held import Held
+from swarm.holdings.oserror import shown, translated
+from swarm.holdings.place import INSIDE, Place, place
+from swarm.holdings.record import HoldingKind, HoldingRecord
+from swarm.holdings.scope import Scope
+from swarm.holdings.survey import State, Survey, Tick, survey
+from swarm.holdings.tree import Tree
+from swarm.protocol.bitfield import Bitfield
+
+SHOWN_MAX = 10
+"""Paths in an error; the rest is counted."""
+
+BROKEN = (State.EDITED, State.MISSING, State.UNREADABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for: DEST shall hold `scope`, which people call `label`. `repair`: edited files are put back.
+    `atomic`: in one step or not at all."""
+
+    scope: Scope
+    label: str = ""
+    repair: bool = False
+    atomic: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """`staged` is what has to be staged: all of the scope for an exchange, else the files that are not right already;
+    None: DEST is right as it is. `old`, `survey`: what is ours in DEST now."""
+
+    place: Place
+    wish: Wish
+    staged: Scope | None
+    by_exchange: bool
+    old: Held | None = None
+    survey: Survey | None = None
+
+    @property
+    def dest(self) -> bytes:
+        return self.place.dest
+
+    @property
+    def scope(self) -> Scope:
+        return self.wish.scope
+
+    @property
+    def reason(self) -> str:
+        """Why the update is not one atomic step; empty where it is."""
+        if self.by_exchange or self.staged is None:
+            return ""
+        return self.place.reason or "only the files that are not right are replaced"
+
+
+def make_plan(catalog: Catalog, dest: bytes, wish: Wish, tick: Tick) -> Plan:
+    """Raises UsageError, EditedFilesError, RefusedError, PermissionError_; `dest` is absolute, links resolved."""
+    where = place(dest, wish.scope.version.id)
+    with translated(f"look at {shown(dest)}"):
+        _check_neighbours(catalog.records(), dest)
+        old = _old_holding(catalog, dest)
+        if old is None:
+            plan = Plan(where, wish, wish.scope, not where.is_inside)
+        else:
+            plan = _over_old(where, wish, old, survey_held(catalog, old, tick))
+    _check_atomic(plan)
+    if where.is_inside and wish.scope.version.entries.find(INSIDE) is not None:
+        raise UsageError(
+            f"the dataset has an entry {shown(INSIDE)}, and {where.reason}: {shown(dest)}",
+            hint="fetch to a directory that swarm can make itself",
+        )
+    return plan
+
+
+def look_again(catalog: Catalog, plan: Plan, tick: Tick) -> None:
+    """Just before DEST is replaced: hours may have gone by. Raises EditedFilesError; brings `survey` up to date."""
+    if plan.old is None or not os.path.isdir(plan.dest):
+        _check_free(plan.dest)
+        return
+    plan.survey = survey_held(catalog, plan.old, tick)
+    if not plan.wish.repair:
+        _refuse_edited(plan.dest, plan.survey, with_extra=plan.by_exchange)
+
+
+def survey_held(catalog: Catalog, held: Held, tick: Tick, *, deep: bool = False) -> Survey:
+    """Looks at a holding's directory, and lets the catalog know. Raises OSError."""
+    # A tree of its own: the holding's follows its directory wherever that was moved.
+    tree = Tree(held.record.top, follows_links=held.record.follows_links)
+    try:
+        found = survey(tree, held.scope, held.signatures, deep=deep, tick=tick)
+    finally:
+        tree.close()
+    catalog.adopt(held, found.signatures)
+    return found
+
+
+def _over_old(where: Place, wish: Wish, old: Held, found: Survey) -> Plan:
+    scope = wish.scope
+    is_same = old.record.version == scope.version.id and old.scope.taken == scope.taken
+    if not wish.repair:
+        _refuse_edited(where.dest, found, with_extra=not is_same)
+    if not is_same:
+        return Plan(where, wish, scope, not where.is_inside, old, found)
+    broken = found.numbers(*BROKEN)
+    if not broken:
+        return Plan(where, wish, None, not where.is_inside, old, found)
+    if wish.atomic and not where.is_inside:
+        return Plan(where, wish, scope, True, old, found)
+    return Plan(where, wish, _with_directories(scope, broken), False, old, found)
+
+
+def _old_holding(catalog: Catalog, dest: bytes) -> Held | None:
+    """What is ours at DEST. None where nothing is there, or an empty directory. Raises UsageError for all else."""
+    records = catalog.at(dest)
+    if any(record.kind is HoldingKind.SOURCE for record in records):
+        raise UsageError(f"{shown(dest)} is what this machine seeds", hint="fetch to another directory")
+    if not _is_directory(dest):
+        return None
+    fetched = next((record for record in records if record.kind is HoldingKind.FETCHED), None)
+    old = catalog.held(fetched) if fetched is not None else None
+    if old is None:
+        _check_free(dest)
+    return old
+
+
+def _is_directory(dest: bytes) -> bool:
+    try:
+        status = os.lstat(dest)
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        raise UsageError(f"part of {shown(dest)} is not a directory", hint="choose another DEST") from None
+    if not stat.S_ISDIR(status.st_mode):
+        raise UsageError(
+            f"{shown(dest)} is there and is not a directory",
+            hint="DEST is always a directory, also for a dataset of one file; choose another or move that away",
+        )
+    return True
+
+
+def _check_free(dest: bytes) -> None:
+    try:
+        names = sorted(name for name in os.listdir(dest) if name != INSIDE)
+    except FileNotFoundError:
+        return
+    if names:
+        raise UsageError(
+            f"{shown(dest)} is not empty and was not written by swarm: it has {_listed(names)}",
+            hint="nothing was touched; choose another DEST, or move what is there away",
+        )
+
+
+def _check_neighbours(records: list[HoldingRecord], dest: bytes) -> None:
+    for record in records:
+        if record.kind is HoldingKind.FETCHED and dest.startswith(record.directory.rstrip(b"/") + b"/"):
+            raise UsageError(
+                f"{shown(dest)} is inside {shown(record.directory)}, which holds {record.label or 'a dataset'}",
+                hint="choose a DEST outside of it",
+            )
+
+
+def _refuse_edited(dest: bytes, found: Survey, *, with_extra: bool) -> None:
+    edited = found.paths(State.EDITED, State.UNREADABLE)
+    extra = found.extra if with_extra else []
+    if edited:
+        raise EditedFilesError(
+            f"{len(edited)} file(s) in {shown(dest)} were edited: {_listed(edited)}"
+            + (f"; {len(extra)} were added: {_listed(extra)}" if extra else ""),
+            hint="copy what you need and run the command again with --repair, which puts the dataset's files back",
+        )
+    if extra:
+        raise EditedFilesError(
+            f"{len(extra)} file(s) in {shown(dest)} are not of the dataset: {_listed(extra)}",
+            hint="move them away; or --repair, which keeps them aside in a directory beside DEST",
+        )
+
+
+def _check_atomic(plan: Plan) -> None:
+    if plan.wish.atomic and plan.staged is not None and not plan.by_exchange:
+        raise RefusedError(
+            f"{shown(plan.dest)} cannot be replaced in one step: {plan.reason}",
+            hint="without --atomic it is replaced file by file; or fetch to a directory below it",
+        )
+
+
+def _with_directories(scope: Scope, numbers: list[int]) -> Scope:
+    """These entries, and the directories that they are in."""
+    entries = scope.version.entries
+    taken = Bitfield(len(entries))
+    for number in numbers:
+        taken.set(number)
+        above = entries.path(number).rpartition(b"/")[0]
+        while above:
+            found = entries.find(above)
+            if found is None or not taken.set(found):
+                break
+            above = above.rpartition(b"/")[0]
+    return Scope(scope.body, taken)
+
+
+def _listed(paths: list[bytes]) -> str:
+    more = len(paths) - SHOWN_MAX
+    return ", ".join(shown(path) for path in paths[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,81 @@
+"""`swarm rm`: takes a holding away, and of its directory only what is the holding's own. Synchronous."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+
+from swarm.errors import NotFoundError, SwarmError
+from swarm.holdings.area import try_take
+from swarm.holdings.catalog import Catalog
+from swarm.holdings.clearing import Clearing, is_empty
+from swarm.holdings.oserror import shown, translated
+from swarm.holdings.place import INSIDE, areas
+from swarm.holdings.record import HoldingKind, HoldingRecord
+from swarm.holdings.survey import Tick, extras
+from swarm.holdings.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """`kept`: what is still in the directory, relative to it: edited files, files that a user added. A seeded
+    directory is only forgotten; nothing in it is looked at. `labels`: what was held there."""
+
+    labels: tuple[str, ...]
+    kept: tuple[bytes, ...]
+
+
+def remove(catalog: Catalog, dest: bytes, tick: Tick) -> Removed:
+    """Raises NotFoundError where nothing of ours is there, PermissionError_."""
+    records = catalog.at(dest)
+    staged = areas(dest)
+    if not records and not staged:
+        raise NotFoundError(f"nothing is held in {shown(dest)}", hint="`swarm ls` lists what is held here")
+    kept: list[bytes] = []
+    with translated(f"remove {shown(dest)}"):
+        for area in staged:
+            _remove_area(catalog, area)
+        for record in records:
+            if record.kind is HoldingKind.FETCHED:
+                kept = _remove_files(catalog, record, tick)
+            catalog.drop(record)
+            catalog.index.remove_holding(record.id)
+            catalog.changed()
+    _prune(catalog)
+    return Removed(tuple(record.label for record in records), tuple(kept))
+
+
+def _remove_files(catalog: Catalog, record: HoldingRecord, tick: Tick) -> list[bytes]:
+    held = catalog.held(record)
+    if held is None or not os.path.isdir(record.directory):
+        return []
+    tree = Tree(record.directory)
+    try:
+        Clearing(tree, held.body.version, held.signatures, tick).clear(held.scope)
+        if is_empty(tree):
+            with suppress(OSError):
+                os.rmdir(record.directory + b"/" + INSIDE)
+            # A mount point, or a directory in one that we may not write to, stays and is empty.
+            with suppress(OSError):
+                os.rmdir(record.directory)
+            return []
+        edited = [entry.path for _number, entry in held.scope.entries() if tree.find(entry.path) is not None]
+        return sorted([*edited, *extras(tree, held.scope)])
+    finally:
+        tree.close()
+
+
+def _remove_area(catalog: Catalog, path: bytes) -> None:
+    with suppress(SwarmError):
+        area = try_take(path)
+        if area is not None:
+            area.remove()
+            catalog.index.remove_staging(path)
+
+
+def _prune(catalog: Catalog) -> None:
+    needed = {record.version for record in catalog.records()}
+    needed |= {staging.version for staging in catalog.index.stagings()}
+    needed |= {pending.version for pending in catalog.index.pending()}
+    catalog.manifests.prune(needed)
