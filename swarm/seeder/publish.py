@@ -52,7 +52,17 @@ async def publish(
     if records is None:
         raise UsageError("nowhere to publish to", hint="name a --store")
     publishing = _Publishing(records, key, options or PublishOptions(), observer or Unwatched(), has_store=bool(store))
-    return await publishing.run(source, goals_of(names), now_ms)
+    try:
+        return await publishing.run(source, goals_of(names), now_ms)
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Many requests are under way at once, but one error says it: the others have the same cause, or are cancelled."""
+    errors = group.subgroup(Exception) or group
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class _Publishing:
@@ -91,6 +101,7 @@ class _Publishing:
         return None
 
     async def _scan(self, path: Path) -> Scan:
+        self._observer.progress("scan", 0, None)
         tick = ThreadProgress(self._observer, "scan")
         found = await trio.to_thread.run_sync(scan, path, self._options.scan, tick)
         await trio.to_thread.run_sync(check_apart, found, self._records.url)
@@ -132,6 +143,7 @@ class _Publishing:
         missing = await upload.missing()
         await upload.send(missing)
         await self._records.put_root(draft.version.id, draft.version.root_bytes)
+        self._observer.progress("commit", 0, None)
         await trio.to_thread.run_sync(check_unchanged, draft.scan, ThreadProgress(self._observer, "commit"))
         await upload.send(await upload.condemned())
         ids = set(draft.version.block_ids)

@@ -84,12 +84,9 @@ async def send_pieces(store: Store, pieces: Sequence[Piece], sent: Callable[[int
             await store.put_block(piece.id, data, is_missing=True)
             sent(piece.length)
 
-    try:
-        async with trio.open_nursery() as nursery:
-            for _ in range(uploads):
-                nursery.start_soon(worker)
-    except BaseExceptionGroup as group:
-        raise _first(group) from None
+    async with trio.open_nursery() as nursery:
+        for _ in range(uploads):
+            nursery.start_soon(worker)
 
 
 def _blocks(version: Version, source: Source) -> Iterator[Piece]:
@@ -110,10 +107,3 @@ def read_block(source: Source, block: BlockId, offset: int, length: int) -> byte
 
 def _same(data: bytes) -> bytes:
     return data
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """One error says it: the others have the same cause, or come from cancelling the other workers."""
-    errors = group.subgroup(Exception) or group
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -16,6 +16,7 @@ from swarm.dataset.source import Source
 from swarm.errors import (
     ConflictError,
     NotFoundError,
+    PermissionError_,
     RefusedError,
     SourceChangedError,
     TrustError,
@@ -28,6 +29,7 @@ from swarm.protocol.records import NameRecord, record_id, sign_name_record
 from swarm.seeder.publication import Publication, PublishOptions
 from swarm.seeder.upload import read_block
 from swarm.store import Store, open_store
+from swarm.store.directory import DirectoryObjects
 from swarm.store.marker import Marker
 from tests.dataset.trees import make_tree
 from tests.seeder.producers import KEY, OTHER_KEY, Producer, producing, read_back
@@ -58,7 +60,7 @@ async def test_a_consumer_finds_the_bytes_that_were_published(producer: Producer
     assert stream == b"".join(contents.values())
     assert version.entries[0].digest == digest(contents["a"])
     assert published.bytes_new == len(stream)
-    assert producer.watcher.phases == ["prepare", "upload"]
+    assert producer.watcher.phases == ["scan", "prepare", "upload", "commit"]
     assert not list((tmp_path / "store").glob("publishing/*"))
 
 
@@ -279,6 +281,21 @@ async def test_bytes_that_are_not_what_was_hashed_are_never_sent(producer: Produ
     published = await producer.publish("name")
     with pytest.raises(SourceChangedError, match="changed while being published: a, b"):
         read_block(Source(published.scan), BlockId(digest(b"other")), 0, 4)
+
+
+async def test_a_store_that_cannot_say_what_it_has_is_one_plain_error(
+    producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(producer.data, {f"{n}": noise(n, 200_000) for n in range(10)})
+    await producer.publish("other")
+
+    async def fail(_objects: object, key: str) -> None:
+        if key.startswith("blocks/"):
+            raise PermissionError_("forbidden")
+
+    monkeypatch.setattr(DirectoryObjects, "stat", fail)
+    with pytest.raises(PermissionError_, match="forbidden"):
+        await producer.publish("name")
 
 
 async def test_a_store_that_fails_is_one_plain_error(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
