@@ -17,6 +17,11 @@ LIST_PAGE_OBJECTS = 1000
 _spaces: dict[str, dict[str, tuple[bytes, float]]] = {}
 
 
+def forget(url: str) -> None:
+    """Empties the place that `url` names."""
+    _spaces.pop(url, None)
+
+
 class MemoryObjects:
     """`url` names the dictionary. Its clock is trio's, so that virtual time works."""
 

@@ -16,10 +16,10 @@ from swarm.errors import SwarmError
 from swarm.store._objects import CreateUnsupportedError, Objects
 from swarm.store.layout import marker_key
 
-ROUNDS = 12
+ROUNDS = 8
 CREATORS = 8
-"""Where creation is a look and then a write, one round of eight was lost in more than half the cases; twelve in a row
-are not won by luck. Takes 0.3 s on a local RGW and 12 round trips of a PUT elsewhere."""
+"""Who only ignores the condition fails in the first round; who looks and then writes would have to be lucky eight times
+in a row. Costs eight round trips of a PUT, once in the life of a store."""
 
 CLEAN_UP_S = 5.0
 """What an interrupted probe waits for its last delete."""

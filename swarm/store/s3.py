@@ -19,6 +19,7 @@ import trio
 from botocore import UNSIGNED
 from botocore import exceptions as boto
 from botocore.config import Config
+from botocore.loaders import Loader
 from urllib3.exceptions import HTTPError
 
 from swarm.errors import (
@@ -45,6 +46,9 @@ WRITE_TIMEOUT_S = 60.0
 """A write's answer comes only after its last byte, which a thin line may still be sending from the socket's buffer."""
 
 LIST_PAGE_OBJECTS = 1000
+_MODELS = Loader()
+"""The description of S3, of which each session would read its own: 0.1 s."""
+
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
@@ -63,6 +67,7 @@ class Clients:
     def __init__(self, options: StoreOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
+        self._session: boto3.Session | None = None
         self._made: dict[bool, S3Client] = {}
         self.generation = 0
 
@@ -79,6 +84,7 @@ class Clients:
         with self._lock:
             if generation == self.generation:
                 self.generation += 1
+                self._session = None
                 self._made.clear()
 
     def close(self) -> None:
@@ -110,9 +116,11 @@ class Clients:
             read_timeout=WRITE_TIMEOUT_S if is_writing else options.read_timeout_s,
             tcp_keepalive=True,
         )
-        core = botocore.session.Session(profile=options.profile)
-        session = boto3.Session(botocore_session=core, region_name=options.region)
-        return session.client("s3", endpoint_url=options.endpoint, verify=options.ca_bundle, config=config)
+        if self._session is None:
+            core = botocore.session.Session(profile=options.profile)
+            core.register_component("data_loader", _MODELS)
+            self._session = boto3.Session(botocore_session=core, region_name=options.region)
+        return self._session.client("s3", endpoint_url=options.endpoint, verify=options.ca_bundle, config=config)
 
 
 class S3Objects:
