@@ -40,6 +40,10 @@ class Call:
         """The settings that hold for this call. Raises UsageError."""
         return load(self.command, given_settings(self.options), self.environment, self.directory)
 
+    def path(self, text: str) -> Path:
+        """A path that was typed, absolute."""
+        return self.directory / Path(text).expanduser()
+
     def common(self) -> CommonConfig:
         """The common configuration, for a command that has no more."""
         return common_config(self.load())
@@ -52,7 +56,11 @@ class Call:
 
     def again(self) -> str:
         """The command line that does the same again, secrets masked."""
-        return shlex.join(["swarm", self.command, *masked(self.arguments)])
+        # Unquoted, so that it stands out as what must be filled in.
+        return " ".join(word if word.endswith(MASK) else shlex.quote(word) for word in self._words())
+
+    def _words(self) -> list[str]:
+        return ["swarm", self.command, *masked(self.arguments)]
 
 
 def masked(arguments: tuple[str, ...]) -> list[str]:

@@ -125,7 +125,7 @@ def _answer(module: ModuleType, call: object, screen: Screen) -> int:
 def _interrupted(error: Interrupted | KeyboardInterrupt, call: object, screen: Screen) -> int:
     from cli.call import Call  # noqa: PLC0415
 
-    assert isinstance(call, Call)  # noqa: S101
+    assert isinstance(call, Call)
     if screen.has_receipt:
         return ExitCode.DONE  # the data is there and said so; only the lingering was cut short
     code = error.exit_code if isinstance(error, Interrupted) else ExitCode.INTERRUPTED

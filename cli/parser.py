@@ -26,7 +26,9 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_command(self, arguments: list[str]) -> argparse.Namespace:
         """Parses all of `arguments`, intermixed options too. Raises UsageError."""
-        found, rest = self.parse_known_args(arguments)
+        # argparse cannot do both: words among options, and sub-commands.
+        parse = self.parse_known_args if self.children() else self.parse_known_intermixed_args
+        found, rest = parse(arguments)
         if rest:
             raise self._unexpected(rest[0])
         return found
@@ -76,7 +78,9 @@ def epilog(examples: Iterable[str], codes: Iterable[ExitCode], note: str = "") -
 
 def add_subcommands(parser: CommandParser) -> argparse._SubParsersAction[CommandParser]:
     """For `swarm key new` and the like: one of them must be given."""
-    return parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=CommandParser)
+    return parser.add_subparsers(
+        dest="action", required=True, metavar="ACTION", parser_class=CommandParser, help="what to do"
+    )
 
 
 def add_subcommand(

@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar, cast
 
 from cli.failures import Interrupted
 from cli.interruption import Interruption
 from swarm.agent.notices import Observer, Published, Receipt
-from swarm.config.configs import FetchConfig, SeedConfig, ServeConfig, TrackerConfig
+from swarm.agent.trust import Answer
+from swarm.config.configs import CommonConfig, FetchConfig, SeedConfig, ServeConfig, TrackerConfig
+from swarm.protocol.ids import VersionId
 
 T = TypeVar("T")
+
+
+class Resolver(Protocol):
+    """Somebody who can be asked what exists; `swarm.agent.resolve.Resolver` is one."""
+
+    async def ask(self, name: str, tag: str | None) -> list[Answer]:
+        """What each source says. Raises UnreachableError where none could be asked."""
+
+    async def find_root(self, version: VersionId) -> bytes:
+        """Raises NotFoundError, UnreachableError."""
 
 
 class Service(Protocol):
@@ -27,6 +40,8 @@ class Service(Protocol):
     async def run_tracker(self, config: TrackerConfig, observer: Observer) -> None: ...
 
     async def serve(self, config: ServeConfig, observer: Observer) -> None: ...
+
+    def open_resolver(self, config: CommonConfig) -> AbstractAsyncContextManager[Resolver]: ...
 
 
 def service() -> Service:

@@ -71,7 +71,7 @@ def check_tracker(address: str) -> Checks:
     """Whether a tracker answers, and whether its clock agrees with ours."""
     if address.startswith("/"):
         found = _MULTIADDR.match(address)
-        assert found is not None  # noqa: S101  # parse_tracker has looked
+        assert found is not None  # parse_tracker has looked
         return [_connects("tracker", address, found.group(1), int(found.group(2)))]
     return _asks(address)
 

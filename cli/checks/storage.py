@@ -7,6 +7,7 @@ import time
 from cli.checks.check import Checks, ok, warn
 from cli.checks.network import clock_check
 from swarm.config.configs import CommonConfig
+from swarm.config.store_options import options_of
 from swarm.errors import PermissionError_, RefusedError, SwarmError
 from swarm.store import Store, open_store
 from swarm.store.identity import CreateClass
@@ -17,7 +18,7 @@ async def check_store(config: CommonConfig) -> Checks:
     if config.store is None:
         return [ok("store", "none configured: what peers have is all there is")]
     started = time.monotonic()
-    async with open_store(config.store, config.store_options) as store:
+    async with open_store(config.store, options_of(config)) as store:
         if not store.is_initialised:
             hint = "swarm seed PATH NAME --store URL begins one there"
             return [warn("store", f"{store.url} can be reached, and there is no store yet", hint)]

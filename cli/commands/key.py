@@ -102,6 +102,7 @@ def _show(call: Call, config: CommonConfig) -> None:
 async def _with_store(call: Call, config: CommonConfig) -> None:
     from cli.rotation import add_key, read_chain, remove_key  # noqa: PLC0415
     from swarm.config.key_file import load_publisher_key  # noqa: PLC0415
+    from swarm.config.store_options import options_of  # noqa: PLC0415
     from swarm.protocol.keys import parse_fingerprint  # noqa: PLC0415
     from swarm.store import open_store  # noqa: PLC0415  # boto3 behind it
 
@@ -109,8 +110,8 @@ async def _with_store(call: Call, config: CommonConfig) -> None:
     is_show = options.action == "show"
     key = None if is_show else parse_fingerprint(options.fingerprint)
     signer = None if is_show else load_publisher_key(config)
-    assert config.store is not None  # noqa: S101  # run() has looked
-    async with open_store(config.store, config.store_options) as store:
+    assert config.store is not None  # run() has looked
+    async with open_store(config.store, options_of(config)) as store:
         if key is None or signer is None:
             chain = await read_chain(store, options.name)
             fields = {"name": chain.name, "n": chain.records[-1].n, "keys": chain.fingerprints}

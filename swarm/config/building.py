@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from swarm.config.addresses import TRACKER_HTTP_PORT, TRACKER_PORT, Listen, default_listen, refuse_exposure
@@ -23,7 +22,6 @@ from swarm.config.loading import Loaded
 from swarm.config.settings import FETCH, SECTIONS, SEED, SERVE, TRACKER
 from swarm.errors import UsageError
 from swarm.protocol.names import LATEST, Reference, check_tag, parse_reference
-from swarm.store.options import StoreOptions, options_from
 
 
 def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> CommonConfig:
@@ -35,7 +33,7 @@ def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> Co
     return CommonConfig(
         home=loaded.home,
         store=loaded["store"],
-        store_options=_store_options(loaded),
+        store_options=_store_words(loaded),
         tracker=loaded["tracker"],
         secret=loaded["secret"],
         key=key if isinstance(key, Path) else None,
@@ -146,14 +144,10 @@ def _listens(loaded: Loaded, name: str, port: int, interfaces: Sequence[str] | N
     return named or default_listen(port, machine, may_be_public=may_be_public)
 
 
-def _store_options(loaded: Loaded) -> StoreOptions:
+def _store_words(loaded: Loaded) -> dict[str, str | bool | int]:
     words = {word.replace("-", "_"): value for word, value in loaded.file.store_options.items()}
-    try:
-        options = options_from(words)
-    except UsageError as error:
-        raise UsageError(f"{loaded.file.path} [store-options]: {error.message}", hint=error.hint) from None
     is_single = loaded.command == SEED and loaded["single-writer"]
-    return replace(options, single_writer=True) if is_single else options
+    return {**words, "single_writer": True} if is_single else words
 
 
 def _tagged(dataset: str) -> Reference:

@@ -17,7 +17,6 @@ from pathlib import Path
 from swarm.config.addresses import Listen
 from swarm.protocol.ids import Realm
 from swarm.protocol.names import Reference
-from swarm.store.options import StoreOptions
 
 FOREVER = math.inf
 """A linger that ends only with the process."""
@@ -37,8 +36,8 @@ class CommonConfig:
 
     home: Path
     store: str | None = None
-    store_options: StoreOptions = field(default_factory=StoreOptions)
-    """The table `[store-options]`, and for `swarm seed` its `--single-writer`; what the URL says stands above it."""
+    store_options: Mapping[str, str | bool | int] = field(default_factory=dict)
+    """The words of `[store-options]` and of `--single-writer`: `store_options.options_of` makes `StoreOptions`."""
     tracker: tuple[str, ...] = ()
     secret: bytes | None = field(default=None, repr=False)
     key: Path | None = None

@@ -23,6 +23,7 @@ from swarm.config.configs import (
 )
 from swarm.config.loading import Given, Loaded, load
 from swarm.config.settings import known_to
+from swarm.config.store_options import options_of
 from swarm.errors import UsageError
 from swarm.protocol.names import Reference
 
@@ -115,19 +116,19 @@ def test_once_and_from_store_need_a_store(tmp_path: Path) -> None:
 
 
 def test_single_writer_reaches_the_store(tmp_path: Path) -> None:
-    assert not seed(tmp_path).common.store_options.single_writer
-    assert seed(tmp_path, single_writer=True).common.store_options.single_writer
+    assert not options_of(seed(tmp_path).common).single_writer
+    assert options_of(seed(tmp_path, single_writer=True).common).single_writer
 
 
 def test_store_options_are_checked_and_take_both_spellings(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         '[store-options]\nregion = "eu"\nrequester-pays = true\nca_bundle = "x.pem"\n'
     )
-    options = common_config(loaded("ls", tmp_path), HOME).store_options
+    options = options_of(common_config(loaded("ls", tmp_path), HOME))
     assert (options.region, options.is_requester_pays, options.ca_bundle) == ("eu", True, "x.pem")
     (tmp_path / "config.toml").write_text('[store-options]\nregoin = "eu"\n')
     with pytest.raises(UsageError, match=r"config\.toml \[store-options\]") as caught:
-        common_config(loaded("ls", tmp_path), HOME)
+        options_of(common_config(loaded("ls", tmp_path), HOME))
     assert "region" in caught.value.hint
 
 

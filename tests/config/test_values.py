@@ -82,8 +82,9 @@ def test_sites_and_globs() -> None:
         with pytest.raises(UsageError, match="not a site"):
             parse_site(text)
     assert parse_glob("logs/**") == "logs/**"
-    for text in ("", "/etc/*", "../x", "a[b"):
-        with pytest.raises(UsageError, match="pattern"):
+    assert parse_glob("/etc/*") == "/etc/*"
+    for text in ("", "../x", "a[b"):
+        with pytest.raises(UsageError):
             parse_glob(text)
 
 

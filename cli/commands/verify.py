@@ -1,0 +1,94 @@
+"""`swarm verify`: compares a directory with the version that it should hold."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+from cli.call import Call
+from cli.exit_codes import ExitCode
+from cli.parser import CommandParser, add_settings, make_parser
+from cli.ui.wording import plural, printable
+from swarm.config.configs import CommonConfig
+from swarm.config.quantities import show_size
+
+SHOWN_MAX = 1000
+"""Lines of one kind on a text screen; --json prints them all."""
+
+
+def register() -> CommandParser:
+    """The parser of `swarm verify`."""
+    parser = make_parser(
+        "swarm verify",
+        "Reads every file of a holding, hashes it, and lists what was edited, is missing, or is there in addition.\n"
+        "What is right is served to others from then on, what is not is not. swarm fetch --repair restores files.",
+        examples=("swarm verify ./places", "swarm verify /srv/places --json"),
+        codes=(
+            ExitCode.NOT_FOUND,
+            ExitCode.REFUSED,
+            ExitCode.NO_ROOM,
+            ExitCode.NOT_VERIFIED,
+            ExitCode.INTERRUPTED,
+            ExitCode.TERMINATED,
+        ),
+        note="Files that were added, and other permissions, are listed and are no failure.",
+    )
+    parser.add_argument("dest", metavar="DEST", help="the directory of a holding, see swarm ls")
+    add_settings(parser, "verify")
+    return parser
+
+
+def run(call: Call) -> int:
+    """Lists differences; exit 7 where bytes are not what they should be."""
+    return call.run(partial(_verify, call, call.common()))
+
+
+async def _verify(call: Call, config: CommonConfig) -> int:
+    from swarm.agent.notices import Phase, Progress  # noqa: PLC0415
+    from swarm.holdings import open_holdings  # noqa: PLC0415
+
+    dest = call.path(call.options.dest)
+    done = 0
+
+    def tell(count: int) -> None:
+        nonlocal done
+        done += count
+        call.screen.notify(Progress(Phase.VERIFY, done))
+
+    async with open_holdings(config.home) as holdings:
+        report = await holdings.verify(dest, tell)
+    kinds = {
+        "edited": report.edited,
+        "missing": report.missing,
+        "unreadable": report.unreadable,
+        "mode": report.modes,
+        "extra": report.extra,
+    }
+    for kind, paths in kinds.items():
+        _list(call, kind, paths)
+    counts = {kind: len(paths) for kind, paths in kinds.items()}
+    summary = f"{plural(report.intact, 'entry').replace('entrys', 'entries')} right, {show_size(report.bytes_intact)}"
+    summary += "".join(f", {count} {kind}" for kind, count in counts.items() if count)
+    fields = {
+        "dataset": report.record.label,
+        "digest": report.record.version.hex(),
+        "dest": os.fsdecode(report.record.directory),
+        "intact": report.intact,
+        "bytes": report.bytes_intact,
+        **counts,
+        "is_whole": report.is_whole,
+    }
+    call.screen.result("verified", fields, f"{printable(report.record.label)}: {summary}")
+    if report.is_whole:
+        return ExitCode.DONE
+    call.screen.say(f"to restore: swarm fetch {report.record.label} {dest} --repair")
+    return ExitCode.NOT_VERIFIED
+
+
+def _list(call: Call, kind: str, paths: tuple[bytes, ...]) -> None:
+    for number, path in enumerate(paths):
+        name = os.fsdecode(path)
+        text = f"{kind:<10}  {printable(name)}" if number < SHOWN_MAX else ""
+        call.screen.result("difference", {"kind": kind, "path": name}, text)
+    if len(paths) > SHOWN_MAX:
+        call.screen.say(f"… and {len(paths) - SHOWN_MAX} more that are {kind}; --json lists them all")

@@ -1,0 +1,110 @@
+"""From a reference to a version: whose word is taken for it, its root, and its file list where that can be had.
+
+The rules are `swarm.agent.trust`'s, the same as a fetch's, except that looking pins nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from cli.sources import Sources
+from swarm.agent.trust import Answer, Decision, Pinned, decide
+from swarm.config.configs import CommonConfig
+from swarm.config.pins import Pins
+from swarm.errors import DecodeError, NotFoundError, StoreError, UsageError
+from swarm.holdings import Holdings
+from swarm.protocol.ids import Index, VersionId, digest
+from swarm.protocol.index_space import IndexSpace
+from swarm.protocol.keys import parse_fingerprint
+from swarm.protocol.manifest import decode_root
+from swarm.protocol.names import Reference
+from swarm.protocol.records import decode_tag_record
+from swarm.protocol.version import Version, assemble
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A version that a reference means. `decision` None: named by its digest, which needs nobody's word."""
+
+    version: VersionId
+    root_bytes: bytes
+    decision: Decision | None
+
+
+def pinned(config: CommonConfig, name: str) -> Pinned | None:
+    """Whom this machine believes about a name."""
+    pin = Pins.of(config).find(name)
+    return None if pin is None else Pinned(parse_fingerprint(pin.publisher), pin.realm)
+
+
+def decide_tag(config: CommonConfig, sources: Sources, name: str, tag: str | None, answers: list[Answer]) -> Decision:
+    """The record to go by. Raises NotFoundError, TrustError, ForkError, RefusedError."""
+    book = sources.recordbook
+    return decide(
+        name,
+        tag,
+        answers,
+        pin=pinned(config, name),
+        seen=book.newest(name, tag) if tag is not None else None,
+        seen_chain=book.chain(name),
+        now_ms=time.time_ns() // 1_000_000,
+    )
+
+
+async def look_up(config: CommonConfig, reference: Reference, sources: Sources, holdings: Holdings) -> Found:
+    """The version of a reference, and its root. Raises NotFoundError, UnreachableError, RefusedError."""
+    if reference.version is not None:
+        return await _found(reference.version, None, sources, holdings)
+    if reference.digest_prefix is not None:
+        version = await _of_prefix(reference, sources, holdings)
+        return await _found(version, None, sources, holdings)
+    answers = await sources.resolver.ask(reference.name, reference.tag)
+    decision = decide_tag(config, sources, reference.name, reference.tag, answers)
+    if decision.record.root is None:
+        raise NotFoundError(f"{reference} was removed by its producer", hint="swarm ls NAME lists what remains")
+    return await _found(decision.record.root, decision, sources, holdings)
+
+
+async def load_version(found: Found, sources: Sources, holdings: Holdings) -> Version | None:
+    """The file list and block table: from this machine, else the store; None where neither has all pages."""
+    held = await holdings.version(found.version)
+    if held is not None or sources.store is None:
+        return held
+    space = IndexSpace(decode_root(found.root_bytes))
+    pages: dict[Index, bytes] = {}
+    for number, ref in enumerate(space.page_refs):
+        index = Index(number)
+        try:
+            pages[index] = await holdings.read_block(ref.id) or await sources.store.get_block(ref.id)
+        except StoreError:
+            return None
+    return assemble(found.root_bytes, pages)
+
+
+async def _found(version: VersionId, decision: Decision | None, sources: Sources, holdings: Holdings) -> Found:
+    root = await holdings.root(version)
+    if root is None and decision is not None and decision.root is not None and digest(decision.root) == version:
+        root = decision.root
+    root = root or await sources.resolver.find_root(version)
+    if digest(root) != version:
+        raise DecodeError(f"what was given for version {version.hex()} is not its root")
+    return Found(version, root, decision)
+
+
+async def _of_prefix(reference: Reference, sources: Sources, holdings: Holdings) -> VersionId:
+    """Among what is held here and what the name's tags mean."""
+    prefix = reference.digest_prefix or ""
+    versions = {record.version for record in await holdings.records()}
+    if not any(version.hex().startswith(prefix) for version in versions):
+        answers = await sources.resolver.ask(reference.name, None)
+        records = [decode_tag_record(data) for answer in answers for data in answer.tag_records]
+        versions |= {record.root for record in records if record.root is not None}
+    matching = sorted(version for version in versions if version.hex().startswith(prefix))
+    if not matching:
+        hint = "write all 64 digits: only the versions of its tags can be found by fewer"
+        raise NotFoundError(f"no version of {reference.name} that is known here begins with {prefix}", hint=hint)
+    if len(matching) > 1:
+        shown = ", ".join(version.hex()[: len(prefix) + 4] for version in matching)
+        raise UsageError(f"{prefix} begins several versions: {shown}", hint="write more digits")
+    return matching[0]

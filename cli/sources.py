@@ -1,0 +1,84 @@
+"""Who is asked what exists: this machine's records and the store; tracker and neighbours through the service.
+
+`swarm.service.open_resolver(config)` asks everybody, over a transport of its own. Where neither a tracker nor the LAN
+is to be asked, that is not needed and the store answers alone, half a second sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from cli.running import Resolver, service
+from swarm.agent.recordbook import Recordbook
+from swarm.agent.trust import Answer
+from swarm.config.configs import CommonConfig
+from swarm.config.store_options import options_of
+from swarm.errors import MissingError, NotFoundError, UnreachableError
+from swarm.protocol.ids import VersionId
+from swarm.protocol.names import nearest
+from swarm.seeder.history import DIRECTORY, OWN, open_history
+from swarm.store import Store, open_store
+
+
+@asynccontextmanager
+async def open_sources(config: CommonConfig) -> AsyncIterator[Sources]:
+    """Store and resolver for a command that asks; opened here, closed at the end."""
+    async with AsyncExitStack() as stack:
+        stores: list[tuple[str, Store]] = []
+        store = None
+        if config.store is not None:
+            store = await stack.enter_async_context(open_store(config.store, options_of(config)))
+            stores.append(("store", store))
+        if (config.home / DIRECTORY / OWN).is_dir():
+            stores.append(("local", await stack.enter_async_context(open_history(config.home))))
+        resolver: Resolver = _Alone(Recordbook(config.home), stores)
+        if config.tracker or config.lan:
+            resolver = await stack.enter_async_context(service().open_resolver(config))
+        yield Sources(store, resolver, Recordbook(config.home))
+
+
+class Sources:
+    """`store` is None where none is configured."""
+
+    def __init__(self, store: Store | None, resolver: Resolver, recordbook: Recordbook) -> None:
+        self.store = store
+        self.resolver = resolver
+        self.recordbook = recordbook
+
+
+class _Alone:
+    """Asks what needs no network of ours: stores and the records seen before."""
+
+    def __init__(self, recordbook: Recordbook, stores: list[tuple[str, Store]]) -> None:
+        self._recordbook = recordbook
+        self._stores = stores
+
+    async def ask(self, name: str, tag: str | None) -> list[Answer]:
+        answers = [await _ask_store(source, store, name, tag) for source, store in self._stores]
+        tags = self._recordbook.tags(name) if tag is None else [tag]
+        records = tuple(record for one in tags if (record := self._recordbook.newest(name, one)) is not None)
+        if records:
+            answers.append(Answer("local", records, self._recordbook.chain(name)))
+        if not answers:
+            hint = "name a --tracker or a --store, or leave out --no-lan"
+            raise UnreachableError(f"nobody can be asked about {name}", hint=hint)
+        return answers
+
+    async def find_root(self, version: VersionId) -> bytes:
+        for _, store in self._stores:
+            try:
+                return await store.get_root(version)
+            except MissingError:
+                continue
+        raise NotFoundError(f"nobody has version {version.hex()}", hint="it may have been removed; see swarm ls NAME")
+
+
+async def _ask_store(source: str, store: Store, name: str, tag: str | None) -> Answer:
+    tags = await store.tags(name)
+    wanted = tags if tag is None else [tag]
+    records = [record for one in wanted if (record := await store.newest_tag(name, one)) is not None]
+    if records:
+        return Answer(source, tuple(records), await store.name_chain(name))
+    near = [f"{name}:{one}" for one in nearest(tag or "", tags)] if tags else nearest(name, await store.names())
+    return Answer(source, (), (), near=tuple(near))

@@ -1,0 +1,233 @@
+"""One stream of notices on two screens: paces, loudness, sentences."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.ui.json_lines import JsonScreen
+from cli.ui.screen import Look, is_verbose, wants_color
+from cli.ui.text import TextScreen
+from cli.ui.wording import percent, printable, progress_line, receipt_lines
+from swarm.agent.notices import Committed, Note, Phase, Planned, Progress, Receipt, Resolved
+from tests.cli.conftest import DIGEST, RECEIPT
+
+TEXT, JSON = Look(), Look(json=True)
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Closed(io.StringIO):
+    """A pipe whose reader has left."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def text_screen(
+    look: Look = TEXT, stderr: io.StringIO | None = None
+) -> tuple[TextScreen, io.StringIO, io.StringIO, Clock]:
+    out, err, clock = io.StringIO(), stderr or io.StringIO(), Clock()
+    return TextScreen(out, err, look, clock), out, err, clock
+
+
+def json_screen(look: Look = JSON) -> tuple[JsonScreen, io.StringIO, Clock]:
+    out, clock = io.StringIO(), Clock()
+    return JsonScreen(out, io.StringIO(), look, clock), out, clock
+
+
+def objects(out: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def moment(done: int, waiting: str | None = None, phase: Phase = Phase.FETCH) -> Progress:
+    return Progress(phase, done, 1000, rate=100.0, seconds_left=9.0, bytes_peer=done, peers=2, waiting=waiting)
+
+
+def test_without_a_terminal_there_is_a_line_every_ten_seconds() -> None:
+    screen, _, err, clock = text_screen()
+    for second in range(31):
+        clock.now = 100.0 + second
+        screen.notify(moment(second))
+    lines = err.getvalue().splitlines()
+    assert len(lines) == 3
+    assert lines[0] == "fetching, 1 %, 10 B of 1.00 kB, 100 B/s, 9.0 s left, 100 % from peers, 2 peers"
+
+
+def test_a_wait_is_told_at_once_but_once() -> None:
+    screen, _, err, clock = text_screen()
+    screen.notify(moment(1))
+    for second in range(1, 9):
+        clock.now = 100.0 + second
+        screen.notify(moment(1, waiting="nobody has block 7"))
+    assert err.getvalue().count("waiting: nobody has block 7") == 1
+
+
+def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    screen, out, err, clock = text_screen(Look(color="never"), Terminal())
+    for tenth in range(10):
+        clock.now += 0.2
+        screen.notify(moment(100 * tenth, waiting="slow down" if tenth == 5 else None))
+    screen.notify(Note("a peer left"))
+    screen.notify(RECEIPT)
+    shown = err.getvalue()
+    assert "fetching" in shown
+    assert "50 %" in shown
+    assert "waiting: slow down" in shown
+    assert "a peer left" in shown
+    assert "\x1b[?25l" in shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+    assert "places:1.0.0" in out.getvalue()
+    screen.close()
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    screen, _, err, clock = text_screen(Look(), Terminal())
+    screen.notify(moment(1))
+    clock.now += 10
+    screen.notify(moment(2))
+    assert "\x1b" not in err.getvalue()
+
+
+def test_json_progress_comes_once_a_second_and_with_a_new_phase() -> None:
+    screen, out, clock = json_screen()
+    for step in range(21):
+        clock.now = 100.0 + step / 4
+        screen.notify(moment(step))
+    assert [one["bytes_done"] for one in objects(out)] == [0, 4, 8, 12, 16, 20]
+    screen.notify(moment(20, phase=Phase.COMMIT))
+    assert objects(out)[-1]["phase"] == "commit"
+
+
+def test_json_tells_each_wait_as_it_begins() -> None:
+    screen, out, clock = json_screen()
+    for reason in ("a", "a", None, "b", "b"):
+        clock.now += 0.1
+        screen.notify(moment(1, waiting=reason))
+    waits = [one for one in objects(out) if one["event"] == "waiting"]
+    assert [one["reason"] for one in waits] == ["a", "b"]
+
+
+def test_nothing_follows_the_receipt() -> None:
+    screen, out, _ = json_screen()
+    screen.notify(RECEIPT)
+    assert screen.has_receipt
+    screen.notify(moment(1))
+    screen.say("more")
+    screen.warn("still more")
+    assert [one["event"] for one in objects(out)] == ["receipt"]
+
+
+def test_quiet_json_has_no_progress_and_no_notes() -> None:
+    screen, out, _ = json_screen(Look(json=True, quiet=True))
+    screen.notify(moment(1))
+    screen.say("by the way")
+    screen.notify(Resolved("a:b", DIGEST))
+    screen.notify(RECEIPT)
+    assert [one["event"] for one in objects(out)] == ["resolved", "receipt"]
+
+
+def test_json_lines_are_ascii_and_finite() -> None:
+    screen, out, _ = json_screen()
+    screen.notify(Note("grüße \udcff \x1b \n end"))
+    screen.result("x", {"never": math.inf, "nan": math.nan, "list": (1, 2), "third": 1 / 3}, "")
+    assert out.getvalue().isascii()
+    assert len(out.getvalue().splitlines()) == 2
+    assert objects(out)[1] == {"event": "x", "never": None, "nan": None, "list": [1, 2], "third": 0.333333}
+
+
+def test_a_reader_that_left_stops_no_fetch() -> None:
+    json_to_nobody = JsonScreen(Closed(), Closed(), Look(json=True))
+    text_to_nobody = TextScreen(Closed(), Closed(), Look())
+    for screen in (json_to_nobody, text_to_nobody):
+        screen.notify(moment(1))
+        screen.notify(RECEIPT)
+        screen.warn("x")
+        assert screen.has_receipt
+        with pytest.raises(BrokenPipeError):
+            screen.result("x", {}, "text")
+
+
+def test_what_a_fetch_will_cost_is_said_before_the_first_byte() -> None:
+    screen, _, err, _ = text_screen()
+    screen.notify(Planned("a:b", DIGEST, 2, 3_000_000, 1_000_000, 2_000_000, 3_100_000, 9_000_000_000, "/srv/a"))
+    assert err.getvalue() == (
+        "2 files, 3.00 MB: 1.00 MB is here, 2.00 MB to fetch; needs 3.10 MB of 9.00 GB free at /srv/a\n"
+    )
+
+
+def test_a_commit_that_was_not_one_step_is_told_and_one_that_was_is_not() -> None:
+    screen, _, err, _ = text_screen()
+    screen.notify(Committed("a:b", DIGEST, "/srv/a", is_atomic=True))
+    assert err.getvalue() == ""
+    screen.notify(Committed("a:b", DIGEST, "/srv/a", is_atomic=False))
+    assert "entry by entry" in err.getvalue()
+
+
+def test_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    pipe, terminal = io.StringIO(), Terminal()
+    assert wants_color(Look(), terminal, {"TERM": "xterm"})
+    assert not wants_color(Look(), pipe, {"TERM": "xterm"})
+    assert not wants_color(Look(), terminal, {"TERM": "xterm", "NO_COLOR": "1"})
+    assert wants_color(Look(), terminal, {"TERM": "xterm", "NO_COLOR": ""})
+    assert not wants_color(Look(), terminal, {"TERM": "dumb"})
+    assert wants_color(Look(color="always"), pipe, {"NO_COLOR": "1"})
+    assert not wants_color(Look(color="never"), terminal, {})
+    screen, _, err, _ = text_screen(Look(color="always"))
+    screen.warn("x")
+    assert "\x1b[33;1mwarning:\x1b[0m x" in err.getvalue()
+
+
+def test_debugging_can_be_asked_for_by_the_environment() -> None:
+    assert is_verbose(Look(verbose=True), {})
+    assert is_verbose(Look(), {"SWARM_DEBUG": "1"})
+    assert not is_verbose(Look(), {"SWARM_DEBUG": "0"})
+    assert not is_verbose(Look(), {"SWARM_DEBUG": ""})
+
+
+@pytest.mark.parametrize(
+    ("part", "total", "shown"),
+    [(0, 0, "100 %"), (0, 10, "0 %"), (1, 1000, "<1 %"), (999, 1000, "99 %"), (1000, 1000, "100 %"), (1, 2, "50 %")],
+)
+def test_percents_round_neither_to_nothing_nor_to_all(part: int, total: int, shown: str) -> None:
+    assert percent(part, total) == shown
+
+
+def test_an_empty_dataset_has_a_receipt_too() -> None:
+    empty = Receipt("a:b", DIGEST, 0, 0, 0, 0, 0, 0, 0, 120, 0.3, 0.2, 0, (), "/srv/a")
+    assert receipt_lines(empty) == [f"a:b ({DIGEST[:16]}) is at /srv/a", "0 files, 0 B in 0.30 s"]
+
+
+def test_files_are_counted_where_they_are_what_counts() -> None:
+    assert progress_line(Progress(Phase.SCAN, 2_000_000, files_done=1)) == "scanning, 1 file, 2.00 MB"
+    assert progress_line(Progress(Phase.RESOLVE, 0)) == "asking for the version"
+
+
+@given(st.text())
+def test_printable_text_is_printable(text: str) -> None:
+    assert printable(text).isprintable()
