@@ -76,7 +76,7 @@ class Book:
 
     def forget(self, agent: AgentId) -> None:
         """The agent takes part no longer. Its leases are the caller's to end."""
-        self._wishes.remove(agent)
+        self._wishes.forget(agent)
         self._throttle.forget(agent)
         self._suspects.forget(agent)
 
@@ -109,6 +109,10 @@ class Book:
             self.sent_bytes += size_bytes
             self._throttle.arrived(agent, size_bytes, seconds)
 
+    def rest(self, agent: AgentId, until: float) -> None:
+        """The agent is given nothing for a while."""
+        self._wishes.rest(agent, until)
+
     def returned(self, agent: AgentId, index: Index, scope: str, now: float) -> None:
         """The store would not give the block: all pause, the agent rests, and so does a block that came back before."""
         self._wishes.rest(agent, self._throttle.returned(agent, now))
@@ -127,9 +131,13 @@ class Book:
         self._pool(scope).mark(index, GIVEN)
         return True
 
+    def is_free(self, index: Index, scope: str) -> bool:
+        """Whether the block may be granted."""
+        return index < self.shape.space and self._pool(scope).state(index) == FREE
+
     def claim(self, index: Index, scope: str) -> bool:
         """A block arrived under a lease that had been taken back: whether nobody else was given it meanwhile."""
-        is_free = self._pool(scope).state(index) == FREE
+        is_free = self.is_free(index, scope)
         if is_free:
             self._pool(scope).mark(index, GIVEN)
         return is_free

@@ -129,6 +129,11 @@ class Books:
         book = self.get(place.version)
         return book is None or book.restore(place.index, place.scope)
 
+    def is_free(self, place: Place) -> bool:
+        """Whether the block may be granted, as far as known."""
+        book = self.get(place.version)
+        return book is None or book.is_free(place.index, place.scope)
+
     def claim(self, place: Place) -> bool:
         """A block arrived under a lease that had been taken back: whether nobody else was given it meanwhile."""
         book = self.get(place.version)

@@ -211,10 +211,10 @@ class Tracker:
             self._learn(version, shape)
         for version, agent_id, runs in self._membership.seeding.changed():
             yield from self._tell(agent_id, Share(self._rules.epoch, version, runs))
-        for grant in self._leases.grants(now):
-            yield from self._send_lease(grant)
         for fence in self._leases.fences():
             yield from self._tell(fence.agent, LeaseFenced(fence.number, fence.epoch))
+        for grant in self._leases.grants(now):
+            yield from self._send_lease(grant)
 
     def _learn(self, version: VersionId, shape: Shape) -> None:
         """Only versions with members take memory here."""

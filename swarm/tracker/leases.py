@@ -36,6 +36,9 @@ PRESIGNED_S = 30
 TICK_S = 0.5
 """How often leases are looked at: a tenth of what a fence waits for."""
 
+FENCED_REST_S = 1.0
+"""Others come first for what a fenced agent did not read; alone, it is soon tried again."""
+
 RESTORED_MAX = 64
 """Leases of a forerunner that one agent may bring: four times what an agent is granted."""
 
@@ -108,13 +111,15 @@ class Leases:
 
     # --- what agents say ----------------------------------------------------------------------------
 
-    def join(self, agent: AgentId, version: VersionId, leases: tuple[bytes, ...], told: Runs, now: float) -> None:
+    def join(
+        self, agent: AgentId, site: str, version: VersionId, leases: tuple[bytes, ...], told: Runs, now: float
+    ) -> None:
         """What an agent holds since an earlier tracker: leases that are out, blocks that it has or receives."""
         if leases or told:
             self._settling.heard_holder(now)
         self.books.tell(version, told)
         for data in leases[:RESTORED_MAX]:
-            self._restore(agent, version, data, now)
+            self._restore(agent, site, version, data, now)
 
     def report(self, agent: AgentId, reports: Iterable[LeaseReport], now: float) -> None:
         """An agent says how its leases stand; every line renews one."""
@@ -154,6 +159,8 @@ class Leases:
         self._ticked_at = now
         for live in [live for live in self.table if live.is_overdue(now)]:
             self._fence(live)
+            if book := self.books.get(live.place.version):
+                book.rest(live.agent, now + FENCED_REST_S)
         self.books.wake(now)
 
     def next_deadline(self) -> float | None:
@@ -208,7 +215,7 @@ class Leases:
         indexes = ((live.place.index, 1),)
         return Lease(live.epoch, live.number, live.place.version, indexes, live.agent, expires)
 
-    def _restore(self, agent: AgentId, version: VersionId, data: bytes, now: float) -> None:
+    def _restore(self, agent: AgentId, site: str, version: VersionId, data: bytes, now: float) -> None:
         """Takes over a forerunner's lease, if it is one and nobody else reads the block by now."""
         try:
             lease = self._rules.verify(data)
@@ -216,13 +223,19 @@ class Leases:
             return
         if lease.agent != agent or lease.version != version or run_sets.count(lease.indexes) != 1:
             return
-        place = Place(version, Index(lease.indexes[0][0]), "")
-        is_known = self.table.get(agent, lease.number) or place in [
-            live.place for live in self.table.of_version(version)
-        ]
-        if not is_known and self.books.restore(place):
-            self.table.add(Live(agent, lease.number, lease.tracker_epoch, place, now, now, now))
-            self.counters.restored += 1
+        if self.table.get(agent, lease.number):
+            return
+        place = Place(version, Index(lease.indexes[0][0]), self._rules.budget.scope(site))
+        if self._is_taken(place, is_ours=lease.tracker_epoch == self._rules.epoch) or not self.books.restore(place):
+            self._to_tell.append(Fence(agent, lease.number, lease.tracker_epoch))
+            return
+        self.table.add(Live(agent, lease.number, lease.tracker_epoch, place, now, now, now))
+        self.counters.restored += 1
+
+    def _is_taken(self, place: Place, *, is_ours: bool) -> bool:
+        """Whether somebody else reads the block by now; or, of a lease that was ours and is not live, has read it."""
+        is_live = any(live.place == place for live in self.table.of_version(place.version))
+        return is_live or (is_ours and not self.books.is_free(place))
 
     def _report_live(self, live: Live, line: LeaseReport, now: float) -> None:
         live.renewed_at = now

@@ -52,6 +52,11 @@ class Wishes:
         self._wishes.pop(agent, None)
         self._sort_in(agent)
 
+    def forget(self, agent: AgentId) -> None:
+        """The agent takes part no longer."""
+        self._resting.pop(agent, None)
+        self.remove(agent)
+
     def choose(self, choice: Callable[[Sequence[AgentId]], AgentId]) -> AgentId | None:
         """One of those that are ready."""
         return choice(self._ready) if self._ready else None
