@@ -1,0 +1,82 @@
+"""How fast a publish cuts and hashes, by running it: `python bench/publish_speed.py [--json]`.
+
+Two datasets in the page cache (tmpfs where there is one): one file of random bytes, and many small files. Each is
+measured several times; the best run counts, since other work on the machine only slows it. Goal: 1.5 GB/s on 2 cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+MIB = 1024 * 1024
+GOAL_BYTES_PER_S = 1_500_000_000
+MEMORY_DIRECTORY = Path("/dev/shm")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mib", type=int, default=2048, help="size of the one large file")
+    parser.add_argument("--files", type=int, default=100_000, help="how many small files, of 1 KiB each")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    options = parser.parse_args()
+    place = MEMORY_DIRECTORY if MEMORY_DIRECTORY.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=place) as name:
+        large = make_large_file(Path(name) / "large", options.mib)
+        small = make_small_files(Path(name) / "small", options.files)
+        results = {
+            "cores": os.cpu_count(),
+            "large": best(large, options.runs),
+            "small": best(small, options.runs),
+            "goal_bytes_per_second": GOAL_BYTES_PER_S,
+        }
+    show(results, as_json=options.json)
+    return 0
+
+
+def make_large_file(path: Path, mib: int) -> Path:
+    with path.open("wb") as file:
+        for _ in range(mib):
+            file.write(os.urandom(MIB))
+    return path
+
+
+def make_small_files(path: Path, count: int) -> Path:
+    for number in range(count):
+        directory = path / str(number // 1000)
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / str(number)).write_bytes(os.urandom(1024))
+    return path
+
+
+def best(path: Path, runs: int) -> dict[str, float]:
+    """The fastest of `runs` runs of the command, as it describes itself."""
+    command = [sys.executable, "-m", "swarm.dataset", str(path)]
+    outputs = [subprocess.run(command, check=True, capture_output=True, text=True).stdout for _ in range(runs)]
+    found: list[dict[str, float]] = [json.loads(output) for output in outputs]
+    return min(found, key=lambda facts: facts["seconds_scan"] + facts["seconds_hash"])
+
+
+def show(results: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(results))
+        return
+    for name in ("large", "small"):
+        facts = results[name]
+        assert isinstance(facts, dict)
+        print(
+            f"{name}: {facts['files']} files, {facts['bytes'] / MIB:.0f} MiB: scan {facts['seconds_scan']:.2f} s, "
+            f"cut and hash {facts['seconds_hash']:.2f} s, {facts['bytes_per_second'] / 1e9:.2f} GB/s, "
+            f"{facts['rss_kib_max'] / 1024:.0f} MiB of memory"
+        )
+    print(f"goal: {GOAL_BYTES_PER_S / 1e9:.1f} GB/s on 2 cores; here are {results['cores']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
