@@ -144,6 +144,8 @@ class Leasing:
 
     def on_read(self, event: StoreRead) -> bool:
         """A block is here from the store; whether that is news."""
+        # What came after the last report of progress is not in it.
+        self.on_progress(((event.version, event.index, event.bytes),))
         self._end_reading(event.version, event.index)
         self.reads.succeeded()
         session = self._state.sessions.get(event.version)

@@ -58,7 +58,7 @@ class Node:
         state.now = now
         state.commands = []
         self._route(event)
-        if now - self._ticked_at >= TICK_S:
+        if now >= self._ticked_at + TICK_S:
             self._tick()
         self._giving.offer()
         self._taking.announce_credit()

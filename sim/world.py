@@ -1,0 +1,53 @@
+"""Virtual time: a clock, a heap of what is to happen, and one rng for each purpose.
+
+Everything that happens in a simulation is a call that was put on this heap. Two entries of one moment happen in the
+order in which they were put there, so that a seed decides everything.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from swarm.protocol.ids import digest
+
+
+class World:
+    """The clock (`now`, seconds) and what is to come."""
+
+    def __init__(self, seed: int) -> None:
+        self.now = 0.0
+        self.seed = seed
+        self.events = 0
+        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._sequence = 0
+
+    def rng(self, purpose: str) -> Random:
+        """A rng of its own for a purpose: another machine or fault does not change everybody's luck."""
+        return Random(int.from_bytes(digest(f"{self.seed}/{purpose}".encode())[:8], "big"))
+
+    def at(self, time: float, call: Callable[..., None], *args: Any) -> None:
+        """Something is to happen at a time (now, where that is past)."""
+        self._sequence += 1
+        heapq.heappush(self._heap, (max(time, self.now), self._sequence, call, args))
+
+    def after(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
+        """Something is to happen later."""
+        self.at(self.now + delay_s, call, *args)
+
+    def run(self, until: Callable[[], bool], *, limit_s: float) -> bool:
+        """Lets time pass until `until()` holds (True), or nothing is to come, or the limit is reached (False)."""
+        heap = self._heap
+        while heap:
+            if until():
+                return True
+            time, _, call, args = heapq.heappop(heap)
+            if time > limit_s:
+                self.now = limit_s
+                return until()
+            self.now = time
+            self.events += 1
+            call(*args)
+        return until()
