@@ -12,7 +12,7 @@ from cli.sources import Sources
 from swarm.agent.trust import Answer, Decision, Pinned, decide
 from swarm.config.configs import CommonConfig
 from swarm.config.pins import Pins
-from swarm.errors import DecodeError, NotFoundError, StoreError, UsageError
+from swarm.errors import DecodeError, NotFoundError, UsageError
 from swarm.holdings import Holdings
 from swarm.protocol.ids import Index, VersionId, digest
 from swarm.protocol.index_space import IndexSpace
@@ -66,19 +66,17 @@ async def look_up(config: CommonConfig, reference: Reference, sources: Sources, 
     return await _found(decision.record.root, decision, sources, holdings)
 
 
-async def load_version(found: Found, sources: Sources, holdings: Holdings) -> Version | None:
-    """The file list and block table: from this machine, else the store; None where neither has all pages."""
+async def load_version(found: Found, sources: Sources, holdings: Holdings) -> Version:
+    """The file list and block table: from this machine, else the store. Raises NotFoundError, StoreError."""
     held = await holdings.version(found.version)
-    if held is not None or sources.store is None:
+    if held is not None:
         return held
+    if sources.store is None:
+        raise NotFoundError("its file list is not on this machine, and no store was named", hint="add --store URL")
     space = IndexSpace(decode_root(found.root_bytes))
     pages: dict[Index, bytes] = {}
     for number, ref in enumerate(space.page_refs):
-        index = Index(number)
-        try:
-            pages[index] = await holdings.read_block(ref.id) or await sources.store.get_block(ref.id)
-        except StoreError:
-            return None
+        pages[Index(number)] = await holdings.read_block(ref.id) or await sources.store.get_block(ref.id)
     return assemble(found.root_bytes, pages)
 
 

@@ -13,11 +13,12 @@ from cli.exit_codes import ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
 from cli.ui.wording import printable
 from swarm.config.configs import CommonConfig
-from swarm.errors import NotFoundError, UsageError
+from swarm.errors import NotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from cli.lookup import Found
     from cli.sources import Sources
     from swarm.holdings import Holdings
     from swarm.protocol.version import Version
@@ -77,7 +78,8 @@ def split_word(word: str) -> tuple[str, bytes | None]:
 
 
 async def _cat(call: Call, config: CommonConfig, name: str, path: bytes | None) -> bool:
-    from cli.lookup import load_version, look_up  # noqa: PLC0415
+    from cli.lookup import look_up  # noqa: PLC0415
+    from cli.remote_file import fetch_file  # noqa: PLC0415
     from cli.sources import open_sources  # noqa: PLC0415
     from swarm.holdings import open_holdings  # noqa: PLC0415
     from swarm.protocol.names import Reference, parse_reference  # noqa: PLC0415
@@ -85,32 +87,50 @@ async def _cat(call: Call, config: CommonConfig, name: str, path: bytes | None) 
     reference = parse_reference(name)
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
         found = await look_up(config, reference, sources, holdings)
-        version = await load_version(found, sources, holdings)
-        if version is not None:
-            number = _number_of(version, path, name)
-            if await _is_near(version, number, sources, holdings):
-                async for data in read_file(version, number, sources, holdings):
-                    await _write(data)
-                return True
+        near = await _near(config, found, path, sources, holdings)
+        if near is not None:
+            async for data in read_file(*near, sources, holdings):
+                await _write(data)
+            return True
     exact = Reference(reference.name, version=found.version)
-    from cli.remote_file import fetch_file  # noqa: PLC0415  # the service, only where nobody near has it
-
     async for data in fetch_file(call, config, exact, path):
         await _write(data)
     return True
 
 
-def _number_of(version: Version, path: bytes | None, name: str) -> int:
+async def _near(
+    config: CommonConfig, found: Found, path: bytes | None, sources: Sources, holdings: Holdings
+) -> tuple[Version, int] | None:
+    """The version and the file's number where all of it is here or in the store; None where others must be asked."""
+    from cli.lookup import load_version  # noqa: PLC0415
+
+    has_others = bool(config.tracker) or config.lan
+    try:
+        version = await load_version(found, sources, holdings)
+    except (NotFoundError, StoreError):
+        if has_others:
+            return None
+        raise
+    number = _number_of(version, path)
+    have = await holdings.have(version.id)
+    if sources.store is not None or (have is not None and all(index in have for index in _indexes(version, number))):
+        return version, number
+    if has_others:
+        return None
+    raise NotFoundError("not all of this file is held here", hint="name a --store, or leave out --no-lan")
+
+
+def _number_of(version: Version, path: bytes | None) -> int:
     from swarm.protocol.pages import Kind  # noqa: PLC0415
 
     if path is None:
         if len(version.entries) == 1 and version.entries.kind(0) is Kind.FILE:
             return 0
-        raise UsageError(f"{name} holds {len(version.entries)} entries", hint=f"say which: swarm cat {name}/PATH")
+        raise UsageError(f"the version holds {len(version.entries)} entries", hint="say which: swarm cat NAME:TAG/PATH")
     number = version.entries.find(path.rstrip(b"/"))
     shown = printable(os.fsdecode(path))
     if number is None:
-        raise NotFoundError(f"{name} has no file {shown}", hint=_near(version, path))
+        raise NotFoundError(f"the version has no file {shown}", hint=_similar(version, path))
     match version.entries.kind(number):
         case Kind.DIRECTORY:
             raise UsageError(f"{shown} is a directory", hint="swarm fetch --include PATH takes all of it")
@@ -120,7 +140,7 @@ def _number_of(version: Version, path: bytes | None, name: str) -> int:
     return number
 
 
-def _near(version: Version, path: bytes) -> str:
+def _similar(version: Version, path: bytes) -> str:
     from swarm.config.nearest import nearest  # noqa: PLC0415
 
     parent = path.rpartition(b"/")[0]
@@ -129,14 +149,6 @@ def _near(version: Version, path: bytes) -> str:
     numbers = range(start, min(start + NEAR_MAX, len(version.entries)))
     found = nearest(os.fsdecode(path), [os.fsdecode(version.entries.path(number)) for number in numbers])
     return f"did you mean {' or '.join(map(printable, found))}?" if found else "swarm inspect shows what it holds"
-
-
-async def _is_near(version: Version, number: int, sources: Sources, holdings: Holdings) -> bool:
-    """Whether every block of the file is in the store or held here: nothing has been written yet."""
-    if sources.store is not None:
-        return True
-    have = await holdings.have(version.id)
-    return have is not None and all(index in have for index in _indexes(version, number))
 
 
 async def read_file(version: Version, number: int, sources: Sources, holdings: Holdings) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ from cli.parser import CommandParser, add_settings, make_parser
 from cli.ui.wording import plural, printable
 from swarm.config.configs import CommonConfig
 from swarm.config.quantities import show_size
+from swarm.errors import NotFoundError, StoreError
 
 if TYPE_CHECKING:
     from cli.lookup import Found
@@ -66,7 +67,11 @@ async def _inspect(call: Call, config: CommonConfig) -> bool:
     reference = parse_reference(call.options.name)
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
         found = await look_up(config, reference, sources, holdings)
-        version = await load_version(found, sources, holdings)
+        version, reason = None, ""
+        try:
+            version = await load_version(found, sources, holdings)
+        except (NotFoundError, StoreError) as error:
+            reason = error.message
         dests = [os.fsdecode(one.directory) for one in await holdings.records() if one.version == found.version]
     fields = {"name": reference.name, **_root_fields(found), "held_at": dests}
     if found.decision is not None:
@@ -75,7 +80,7 @@ async def _inspect(call: Call, config: CommonConfig) -> bool:
     fields |= {"pinned": _pin_fields(pin), "top": None if version is None else _top(version)}
     call.screen.result("version", fields, "\n".join(_lines(fields)))
     if version is None:
-        call.screen.say("its file list is not on this machine and not in a store that was named")
+        call.screen.say(f"what lies at its top is not shown: {reason}")
     return True
 
 

@@ -54,8 +54,7 @@ class JsonScreen:
         self._stdout.flush()
 
     def say(self, text: str) -> None:
-        """A note."""
-        self.notify(Note(text))
+        """Nothing: a script reads results, not sentences around them."""
 
     def warn(self, text: str) -> None:
         """A note with the level `warning`, and a line on stderr."""

@@ -57,8 +57,12 @@ class Ended:
     """What a command line left behind."""
 
     code: int
-    out: str
+    data: bytes
     err: str
+
+    @property
+    def out(self) -> str:
+        return self.data.decode()
 
     @property
     def objects(self) -> list[dict[str, Any]]:
@@ -98,10 +102,12 @@ def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`run("fetch", "places")` -> its exit code, stdout and stderr."""
 
     def call(*words: str) -> Ended:
-        out, err = io.StringIO(), io.StringIO()
+        raw, err = io.BytesIO(), io.StringIO()
+        out = io.TextIOWrapper(raw, encoding="utf-8")
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "stderr", err)
         code = main(list(words))
-        return Ended(code, out.getvalue(), err.getvalue())
+        out.flush()
+        return Ended(code, raw.getvalue(), err.getvalue())
 
     return call

@@ -144,7 +144,7 @@ def test_nothing_follows_the_receipt() -> None:
 def test_quiet_json_has_no_progress_and_no_notes() -> None:
     screen, out, _ = json_screen(Look(json=True, quiet=True))
     screen.notify(moment(1))
-    screen.say("by the way")
+    screen.notify(Note("by the way"))
     screen.notify(Resolved("a:b", DIGEST))
     screen.notify(RECEIPT)
     assert [one["event"] for one in objects(out)] == ["resolved", "receipt"]
