@@ -54,8 +54,8 @@ class Admission:
 
     def check(self) -> None:
         """Nothing is remembered of who has left."""
-        assert self._waiting == sum(self._queued.values())  # noqa: S101 - that is what check is for
-        assert set(self._lines) == set(self._queued)  # noqa: S101
+        assert self._waiting == sum(self._queued.values())
+        assert set(self._lines) == set(self._queued)
 
 
 def address_group(host: str) -> str:

@@ -53,7 +53,7 @@ class ChunkBuffer:
 
     def check(self) -> None:
         """Derives the size again."""
-        assert self._size == sum(map(len, self._pieces)) <= self._bound  # noqa: S101 - that is what check is for
+        assert self._size == sum(map(len, self._pieces)) <= self._bound
 
 
 class ChunkBuffers(dict[int, ChunkBuffer]):

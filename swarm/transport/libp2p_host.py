@@ -23,6 +23,7 @@ from swarm.transport.dialing import connect_first
 from swarm.transport.hello import HELLO_TIMEOUT_S, Identity
 from swarm.transport.libp2p_connection import Libp2pConnection
 from swarm.transport.listeners import Listen, addresses_of, bind_all
+from swarm.transport.nursery_of_one import nursery_of_one
 from swarm.transport.tcp_stream import TcpStream
 from swarm.transport.transport import Connection, HelloMaker, Transport
 
@@ -40,9 +41,6 @@ LOOK_S = 0.5
 
 RETRY_ACCEPT_S = 0.1
 """After `accept` failed (out of file descriptors, mostly): something must close first."""
-
-CLOSE_S = 2.0
-"""How long the end of the host may take for all connections together."""
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +64,13 @@ async def open_transport(config: TransportConfig) -> AsyncIterator[Transport]:
         # 0.4 s, which nobody pays who opens no transport.
         from swarm.transport.libp2p_session import Upgrader  # noqa: PLC0415
 
-        async with trio.open_nursery() as nursery:
+        async with nursery_of_one() as nursery:
             host = Libp2pHost(config, Upgrader(config.key), listeners, nursery)
             host.start()
             try:
                 yield host
             finally:
-                await host.aclose()
-                nursery.cancel_scope.cancel()
+                host.end()
     finally:
         for listener in listeners:
             listener.socket.close()
@@ -132,11 +129,10 @@ class Libp2pHost:
     async def accept(self) -> Connection:
         return await self._accepted.receive()
 
-    async def aclose(self) -> None:
+    def end(self) -> None:
         """Ends every connection; who wants them to part in order closes them one by one before."""
         for connection in tuple(self._connections):
             connection.end("the program is ending")
-        await trio.lowlevel.checkpoint()
 
     async def _listen(self, listener: trio.SocketListener) -> None:
         while True:

@@ -105,7 +105,12 @@ class Session:
             stream = Stream(await self._muxed.open_stream())
         except (BaseLibp2pError, OSError) as error:
             raise TransportError(f"no stream could be opened: {reason(error)}") from error
-        await multistream.ask(stream, protocol)
+        try:
+            await multistream.ask(stream, protocol)
+        except TransportError:
+            # Else it would stay open on both sides.
+            await self.drop_stream(stream)
+            raise
         return stream
 
     async def accept_stream(self) -> Stream:
@@ -116,7 +121,7 @@ class Session:
             raise TransportError("the connection has ended") from error
 
     async def drop_stream(self, stream: Stream) -> None:
-        """Refuses a stream; the connection goes on."""
+        """Gives a stream up; the connection goes on."""
         with contextlib.suppress(TransportError):
             await stream.reset()
 

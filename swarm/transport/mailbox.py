@@ -73,7 +73,7 @@ class Mailbox(Generic[T]):
 
     def check(self) -> None:
         """Derives the weight again."""
-        assert self.weight == sum(map(self._weigh, self._items))  # noqa: S101 - that is what check is for
+        assert self.weight == sum(map(self._weigh, self._items))
 
     async def _wait(self) -> None:
         while not self._items:

@@ -21,6 +21,7 @@ from swarm.protocol.ids import ConnectionId, PeerId
 from swarm.protocol.messages import Direction, Hello, Message
 from swarm.transport.hello import Greeting, Identity, greet_as_acceptor, greet_as_dialer
 from swarm.transport.memory_link import Link, Uplink
+from swarm.transport.nursery_of_one import nursery_of_one
 from swarm.transport.transport import Connection, ConnectionStatistics, HelloMaker
 
 ACCEPT_BACKLOG = 64
@@ -57,7 +58,7 @@ class MemoryNetwork:
         upload_bytes_per_s: float = math.inf,
     ) -> AsyncIterator[MemoryTransport]:
         """A transport that lives as long as the context; its connections end with it."""
-        async with trio.open_nursery() as nursery:
+        async with nursery_of_one() as nursery:
             host = MemoryTransport(self, Identity(peer_id, make_hello, secret), nursery, upload_bytes_per_s)
             address = f"/memory/{next(self._numbers)}"
             host.addresses = (address,)
@@ -67,7 +68,6 @@ class MemoryNetwork:
             finally:
                 del self._hosts[address]
                 host.end("the peer's program has ended")
-                nursery.cancel_scope.cancel()
 
     def freeze(self, peer_id: PeerId) -> None:
         """Nothing moves to or from this peer until `thaw`, and nobody is told."""

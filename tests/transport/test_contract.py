@@ -361,3 +361,10 @@ async def test_statistics_count_bytes_and_say_when_something_was_heard(opener: O
         assert after.last_received_at > before.last_received_at
         assert acceptor.statistics().bytes_sent >= 150_000
         assert 0 <= after.rtt_s < 1
+
+
+async def test_what_the_body_raises_comes_out_as_it_is(opener: Opener) -> None:
+    """Not in an ExceptionGroup: a command's error is caught by its class."""
+    with pytest.raises(ZeroDivisionError):
+        async with opener.transport(1):
+            raise ZeroDivisionError
