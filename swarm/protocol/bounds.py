@@ -67,7 +67,10 @@ MODE_MAX = 0o777
 """Permission bits only: no setuid, setgid or sticky bit travels."""
 
 CUTTER_MASKS_MAX = 8
+"""A cutter of the FastCDC family has two."""
+
 ALGORITHM_BYTES_MAX = 32
+"""A cutter's name."""
 
 # --- names, records -----------------------------------------------------------------------------
 
@@ -81,9 +84,17 @@ RECORD_BYTES_MAX = 64 * KIB
 """A tag or name record in its envelope."""
 
 NOTES_BYTES_MAX = 16 * KIB
+"""Release notes: a page or five."""
+
 LABELS_MAX = 64
+"""Together with their texts they leave room for the rest of a record."""
+
 LABEL_KEY_BYTES_MAX = 128
+"""A name with a prefix, as in other registries."""
+
 LABEL_VALUE_BYTES_MAX = 512
+"""A digest, a URL."""
+
 ROLLOUT_BYTES_MAX = 4 * KIB
 """Opaque here: the plan of a rollout has its own format."""
 
@@ -100,6 +111,8 @@ TIME_MS_MAX = 253_402_300_799_999
 """The last millisecond of the year 9999."""
 
 LEASE_BYTES_MAX = 1_024
+"""A lease in its envelope; 64 scattered blocks take 700."""
+
 LEASE_INDEXES_MAX = 64
 """Blocks of one lease."""
 
@@ -124,21 +137,40 @@ PEERS_MAX = 256
 """Peers in one message; a hand-out names 16 to 32."""
 
 ADDRESSES_MAX = 16
+"""Of one agent: a few interfaces with two families."""
+
 ADDRESS_BYTES_MAX = 255
+"""A multiaddr with a DNS name."""
+
 SITE_BYTES_MAX = 255
+"""A path of places, `a/b/c`."""
+
 REASON_BYTES_MAX = 1_024
+"""A sentence for people; a writer cuts longer ones."""
+
 URL_BYTES_MAX = 8_192
 """A presigned URL with a session token."""
 
 CAPABILITY_BYTES_MAX = 4_096
+"""Opaque so far; a signed token with a few clauses."""
+
 LISTING_RECORDS_MAX = 256
 """Tag records in one answer."""
 
 LISTING_BYTES_MAX = 2 * MIB
+"""All of these together; the writer of a listing counts."""
+
 NEAR_MAX = 16
+"""Names that may have been meant."""
+
 LEASES_MAX = 1_024
 """Leases in one message: an agent holds at most 16 at once and reports each a few times."""
 
 LOST_AGENTS_MAX = 256
+"""Agents that somebody could not reach: as many as a message may name."""
+
 TRACKERS_MAX = 16
+"""Trackers of one redirect."""
+
 NONCE_BYTES = 16
+"""Random bytes that never repeat."""

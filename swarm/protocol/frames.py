@@ -19,7 +19,7 @@ FRAME_BYTES_MAX = 65_507
 """65,535 of Noise, less its 16-byte tag and yamux's 12-byte header."""
 
 PAYLOAD_MAX = FRAME_BYTES_MAX - HEADER_BYTES
-assert HEADER_BYTES == 24  # noqa: S101 - the format says so
+assert HEADER_BYTES == 24
 
 
 class Flags(IntFlag):

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from swarm.errors import UnsafeManifestError
 from swarm.protocol.bounds import PATH_BYTES_MAX, PATH_PART_BYTES_MAX, TARGET_BYTES_MAX
 
+OWN_DIRECTORY = b".swarm"
+"""At a version's top: a fetch into a mount point stages there, and no version may write into another's staging."""
+
 _FORBIDDEN_PARTS = (b"", b".", b"..")
 _FORBIDDEN_SET = frozenset(_FORBIDDEN_PARTS)
 _CLIMB = re.compile(rb"(?:\.\.(?:/|\Z))*")
@@ -26,6 +29,13 @@ def check_paths(paths: Sequence[bytes]) -> None:
     """The same for many at once, in any order: whole lists at a time, as a million paths come by."""
     if not paths:
         return
+    _check_parts(paths)
+    joined = b"\0" + b"\0".join(paths) + b"\0"
+    if b"\0" + OWN_DIRECTORY + b"\0" in joined or b"\0" + OWN_DIRECTORY + b"/" in joined:
+        raise UnsafeManifestError("a path below .swarm, which is swarm's own")
+
+
+def _check_parts(paths: Sequence[bytes]) -> None:
     joined = b"\0".join(paths)
     if joined.count(0) != len(paths) - 1:
         raise UnsafeManifestError("a path with a NUL byte")
@@ -55,4 +65,4 @@ def check_target(path: bytes, target: bytes) -> None:
     if not target or not is_plain or len(target) > TARGET_BYTES_MAX or b"\0" in target or steps > path.count(b"/"):
         raise UnsafeManifestError(f"a symlink that leads outside: {path[:80]!r} -> {target[:80]!r}")
     if rest:
-        check_path(rest)
+        _check_parts([rest])

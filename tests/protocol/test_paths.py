@@ -9,8 +9,41 @@ from hypothesis import strategies as st
 from swarm.errors import UnsafeManifestError
 from swarm.protocol.paths import check_path, check_paths, check_target
 
-GOOD = [b"a", b"a/b", b"...", b"..a", b"a..", b".hidden", b"a/.../b", b" ", b"\n", b"\xff\xfe", b"'\"", b"x" * 255]
-BAD = [b"", b"/", b"/a", b"a/", b"a//b", b".", b"..", b"./a", b"a/.", b"a/./b", b"a/..", b"../a", b"a/../b", b"x" * 256]
+GOOD = [
+    b"a",
+    b"a/b",
+    b"...",
+    b"..a",
+    b"a..",
+    b".hidden",
+    b"a/.../b",
+    b" ",
+    b"\n",
+    b"\xff\xfe",
+    b"'\"",
+    b"x" * 255,
+    b"a/.swarm",
+    b".swarm2",
+    b"x.swarm",
+]
+BAD = [
+    b".swarm",
+    b".swarm/x",
+    b"",
+    b"/",
+    b"/a",
+    b"a/",
+    b"a//b",
+    b".",
+    b"..",
+    b"./a",
+    b"a/.",
+    b"a/./b",
+    b"a/..",
+    b"../a",
+    b"a/../b",
+    b"x" * 256,
+]
 
 
 @pytest.mark.parametrize("path", GOOD)
