@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import trio
 
@@ -26,6 +26,9 @@ from swarm.protocol.ids import ConnectionId, Index, VersionId
 from swarm.protocol.messages import Direction, PeerInfo
 from swarm.transport.transport import Connection, Transport
 
+if TYPE_CHECKING:
+    from trio_typing import TaskStatus  # the stubs that libp2p brings along hide trio's own
+
 PROGRESS_INTERVAL_S = 0.1
 """How often the node hears what moved: its own tick (DESIGN 5) is as long."""
 
@@ -36,12 +39,6 @@ ReadStore = Callable[[VersionId, Index, "str | None", Callable[[int], None]], Aw
 """Reads a verified block from the store; the callable is told the bytes that came so far."""
 
 LoadVersion = Callable[[VersionId], Awaitable["e.SessionOpened | None"]]
-
-
-class TaskStatus(Protocol):
-    """What `nursery.start` hands in. (trio's own name for it is not in the stubs that libp2p brings along.)"""
-
-    def started(self, value: Link | None = None) -> None: ...
 
 
 @dataclass(slots=True)
@@ -139,7 +136,7 @@ class Driver:
         link: Link = await self._nursery.start(self._run_link, connection)
         return link
 
-    async def run(self, *, task_status: TaskStatus = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Accepts, ticks and reports until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -248,7 +245,7 @@ class Driver:
             return
         await self._run_link(connection)
 
-    async def _run_link(self, connection: Connection, task_status: TaskStatus = trio.TASK_STATUS_IGNORED) -> None:
+    async def _run_link(self, connection: Connection, task_status: TaskStatus[Link] = trio.TASK_STATUS_IGNORED) -> None:
         link = self._make_link(connection)
         self.links[connection.id] = link
         self.submit(_connected(connection))

@@ -160,15 +160,7 @@ class Resolver:
 
     async def _ask_store(self, found: _Round, name: str, tag: str | None) -> None:
         assert self._store is not None
-        store = await self._store()
-        tags = [tag] if tag is not None else await store.tags(name)
-        records = [record for t in tags if (record := await store.newest_tag(name, t)) is not None]
-        if records:
-            found.add(Answer("store", tuple(records), await store.name_chain(name)))
-            return
-        known = await store.tags(name)
-        near = nearest(tag, known) if known and tag else nearest(name, await store.names())
-        found.add(Answer("store", (), (), near=tuple(f"{name}:{t}" for t in near) if known else near))
+        found.add(await answer_of_store(await self._store(), name, tag))
 
     async def _ask_neighbours(self, found: _Round, name: str, tag: str | None) -> None:
         if self._lan is None:
@@ -215,6 +207,18 @@ class Resolver:
                 await self._lan.ask(lambda request: RootRequest(request, version), take)
                 await trio.sleep(LAN_POLL_S)
         return roots[0] if roots else None
+
+
+async def answer_of_store(store: RecordStore, name: str, tag: str | None) -> Answer:
+    """What a store says of a tag, or of all tags of a name; the nearest words where it knows nothing."""
+    tags = [tag] if tag is not None else await store.tags(name)
+    records = [record for each in tags if (record := await store.newest_tag(name, each)) is not None]
+    if records:
+        return Answer("store", tuple(records), await store.name_chain(name))
+    known = await store.tags(name)
+    if known and tag is not None:
+        return Answer("store", (), (), near=tuple(f"{name}:{each}" for each in nearest(tag, known)))
+    return Answer("store", (), (), near=nearest(name, await store.names()))
 
 
 def _add_resolved(found: _Round, source: str, answer: CatalogMessage) -> None:

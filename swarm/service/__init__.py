@@ -1,0 +1,16 @@
+"""Builds agent, seeder and tracker from frozen configurations: what commands, tests and programs call.
+
+receipt = await fetch(config, observer)          makes a version present and returns the account of it
+published = await seed(config, observer)         publishes, then serves until cancelled (`once`: returns)
+await run_tracker(config, observer)              until cancelled
+await serve(config, observer)                    gives what is held, until cancelled
+async with open_resolver(config) as resolver:    asks tracker, store and neighbours what exists
+"""
+
+from swarm.service.fetching import fetch
+from swarm.service.resolving import open_resolver
+from swarm.service.seeding import seed
+from swarm.service.serving import serve
+from swarm.service.tracking import run_tracker
+
+__all__ = ["fetch", "open_resolver", "run_tracker", "seed", "serve"]

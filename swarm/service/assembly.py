@@ -1,0 +1,135 @@
+"""Opens what an agent is made of: identity, transport, holdings, store, discovery; and closes it in the right order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import trio
+
+from swarm.agent.agent import Agent, AgentParts, Self, open_agent
+from swarm.agent.driver import Driver, Limits
+from swarm.agent.library import open_held
+from swarm.agent.pacing import Pacer
+from swarm.agent.tracker_link import TrackerAddress
+from swarm.config.configs import CommonConfig
+from swarm.config.store_options import options_of
+from swarm.errors import InternalError, UnavailableError
+from swarm.exchange.events import BlocksLost
+from swarm.holdings.holdings import Holdings, open_holdings
+from swarm.protocol.ids import Index, Runs, VersionId
+from swarm.protocol.keys import SigningKey
+from swarm.protocol.messages import LostReason
+from swarm.service.lazy_store import LazyStore
+from swarm.service.tracker_pins import TrackerPins
+from swarm.store.http import HttpBlocks
+from swarm.transport.discovery import open_discovery
+from swarm.transport.libp2p_host import TransportConfig, open_transport
+
+
+@dataclass(slots=True)
+class Parts:
+    """An agent and what it stands on."""
+
+    agent: Agent
+    holdings: Holdings
+    store: LazyStore | None
+    me: Self
+
+
+def fresh_key() -> SigningKey:
+    """A peer key for one process."""
+    return SigningKey.generate(os.urandom(32))
+
+
+@asynccontextmanager
+async def open_parts(
+    config: CommonConfig, *, key: SigningKey, is_origin: bool = False, trackers: tuple[str, ...] | None = None
+) -> AsyncIterator[Parts]:
+    """A running agent. `trackers` None: those of the configuration.
+
+    Raises UsageError and PermissionError_ (cannot listen), RefusedError (home), and what the agent itself raises.
+    """
+    store = LazyStore(config.store, options_of(config)) if config.store is not None else None
+    me = Self(key.agent_id, config.site, is_origin=is_origin, reads_store=store is not None)
+    async with AsyncExitStack() as stack:
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        if store is not None:
+            nursery.start_soon(store.run)
+        holdings = await stack.enter_async_context(open_holdings(config.home))
+        listen = tuple((each.ip, each.port) for each in config.listen)
+        transport = await stack.enter_async_context(
+            open_transport(TransportConfig(key, me.hello(), listen, config.secret))
+        )
+        me.addresses = lambda: transport.addresses
+        discovery = None
+        if config.lan:
+            discovery = await stack.enter_async_context(open_discovery(transport.peer_id, transport.addresses))
+        web = await stack.enter_async_context(HttpBlocks())
+        limits = Limits(Pacer(config.upload_limit), Pacer(config.download_limit), Pacer(config.origin_limit))
+        reader = StoreReader(store, web, holdings, limits.origin)
+        parts = AgentParts(
+            me=me,
+            transport=transport,
+            home=config.home,
+            trackers=config.tracker if trackers is None else trackers,
+            find_tracker=TrackerFinder(config.home).find,
+            store=store.get if store is not None else None,
+            read_store=reader.read,
+            load_version=lambda driver, version: open_held(holdings, driver.put_shelf, version),
+            root_of=holdings.root,
+            discovery=discovery,
+            limits=limits,
+        )
+        agent = await stack.enter_async_context(open_agent(parts))
+        reader.driver = agent.driver
+        holdings.on_lost = _withdraw(agent)
+        yield Parts(agent, holdings, store, me)
+
+
+def _withdraw(agent: Agent) -> Callable[[VersionId, Runs], None]:
+    """Blocks whose files were edited are no longer offered."""
+    return lambda version, runs: agent.driver.submit(BlocksLost(version, runs, LostReason.EDITED))
+
+
+class StoreReader:
+    """Reads leased blocks: by the URL that came with the lease, else with this machine's own credentials."""
+
+    def __init__(self, store: LazyStore | None, web: HttpBlocks, holdings: Holdings, pacer: Pacer) -> None:
+        self._store = store
+        self._web = web
+        self._holdings = holdings
+        self._pacer = pacer
+        self.driver: Driver | None = None
+
+    async def read(self, version: VersionId, index: Index, url: str | None, moved: Callable[[int], None]) -> bytes:
+        """The verified bytes of a block. Raises what the store raises."""
+        shelf = self.driver.shelf_of(version) if self.driver is not None else None
+        block, length = (shelf.id_of(index), shelf.length_of(index)) if shelf is not None else (None, None)
+        if block is None or length is None:
+            raise InternalError(f"block {index} is to be read from the store, and its name is not known")
+        await self._pacer.take(length)
+        if self._store is not None:
+            store = await self._store.get()
+            return await store.get_block(block, max_length=length, moved=moved, is_retried=False)
+        if url is None:
+            raise UnavailableError("no store is configured here, and the lease came without a URL")
+        return await self._web.get(url, block, max_length=length, moved=moved)
+
+
+class TrackerFinder:
+    """Turns `--tracker` into addresses, and holds each URL to the peer id that it had first."""
+
+    def __init__(self, home: os.PathLike[str]) -> None:
+        self._pins = TrackerPins(home)
+
+    async def find(self, url: str) -> TrackerAddress:
+        """Raises SwarmError where nothing answers, RefusedError where somebody else does."""
+        from swarm.tracker.client import find_tracker  # noqa: PLC0415  # only where a tracker is configured
+
+        found = await find_tracker(url)
+        await trio.to_thread.run_sync(self._pins.check, url, found.peer_id)
+        return TrackerAddress(found.addresses, found.peer_id)

@@ -1,0 +1,53 @@
+"""A version as the store has it, for `swarm seed --from-store`: record, chain, root and pages, all verified."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from swarm.agent.recordbook import Recordbook
+from swarm.agent.resolve import answer_of_store
+from swarm.agent.trust import decide
+from swarm.config.configs import CommonConfig
+from swarm.errors import UsageError
+from swarm.protocol.ids import Index
+from swarm.protocol.index_space import IndexSpace
+from swarm.protocol.manifest import decode_root
+from swarm.protocol.names import Reference
+from swarm.protocol.version import Version, assemble
+from swarm.service.pinning import pinned
+from swarm.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """`pages` are in the order of the index space."""
+
+    version: Version
+    pages: tuple[bytes, ...]
+    tag_record: bytes
+    name_records: tuple[bytes, ...]
+
+
+async def load_from_store(store: Store, reference: Reference, config: CommonConfig) -> StoredVersion:
+    """Raises NotFoundError, TrustError, ForkError, and what the store raises."""
+    if reference.version is not None or reference.digest_prefix is not None:
+        raise UsageError("--from-store takes NAME[:TAG]", hint="a digest alone has no signed record to announce")
+    name, tag = reference.name, reference.tag
+    answer = await answer_of_store(store, name, tag)
+    book = Recordbook(config.home)
+    decision = decide(
+        name,
+        tag,
+        [answer],
+        pin=pinned(config, name),
+        seen=book.newest(name, tag) if tag is not None else None,
+        seen_chain=book.chain(name),
+        now_ms=time.time_ns() // 1_000_000,
+    )
+    assert decision.record.root is not None
+    root_bytes = await store.get_root(decision.record.root)
+    refs = IndexSpace(decode_root(root_bytes)).page_refs
+    pages = tuple([await store.get_block(ref.id, max_length=ref.length) for ref in refs])
+    version = assemble(root_bytes, {Index(number): page for number, page in enumerate(pages)})
+    return StoredVersion(version, pages, decision.data, decision.chain_records)

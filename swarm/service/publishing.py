@@ -1,0 +1,120 @@
+"""The publishing half of `swarm seed`: options in, notices out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from swarm.agent.notices import Level, Note, Observer, Phase, Progress, Published
+from swarm.config.configs import MtimeKind, SeedConfig
+from swarm.config.key_file import load_or_make_publisher_key
+from swarm.config.store_options import options_of
+from swarm.dataset.entries import ScanOptions
+from swarm.dataset.mtime import MtimeRule
+from swarm.dataset.selection import Selection
+from swarm.errors import UsageError
+from swarm.protocol.keys import SigningKey
+from swarm.seeder.history import open_history
+from swarm.seeder.publication import Publication, PublishOptions
+from swarm.seeder.publish import publish
+from swarm.store import Store, open_store
+
+
+async def publish_path(config: SeedConfig, observer: Observer) -> tuple[Publication, Published]:
+    """Publishes `config.path` and tells the observer. Raises what `swarm.seeder.publish.publish` raises."""
+    if config.path is None:
+        raise UsageError("there is no PATH to publish", hint="swarm seed PATH NAME[:TAG]")
+    key, is_new = load_or_make_publisher_key(config.common)
+    if is_new:
+        observer.notify(Note(f"made a publisher key for this machine: {key.fingerprint}", Level.INFO))
+    async with _open_records(config) as (store, history):
+        publication = await publish(
+            config.path,
+            (config.dataset, *config.tag),
+            store=store,
+            history=history,
+            key=key,
+            options=_options(config),
+            observer=_Watcher(observer),
+        )
+    published = _published(config, publication, key)
+    observer.notify(published)
+    return publication, published
+
+
+@asynccontextmanager
+async def _open_records(config: SeedConfig) -> AsyncIterator[tuple[Store | None, Store | None]]:
+    """The store, or where there is none the history in SWARM_HOME."""
+    common = config.common
+    if common.store is None:
+        async with open_history(common.home, config.realm) as history:
+            yield None, history
+        return
+    async with open_store(common.store, options_of(common)) as store:
+        if not config.dry_run:
+            await store.initialise(config.realm)
+        yield store, None
+
+
+def _options(config: SeedConfig) -> PublishOptions:
+    scan = ScanOptions(
+        selection=Selection(config.include, config.exclude),
+        links=config.links.value,
+        skip_special=config.skip_special,
+        mtime=_mtime(config),
+    )
+    return PublishOptions(
+        scan=scan,
+        average=config.block_size,
+        rechunk=config.rechunk,
+        no_latest=not config.latest,
+        realm=config.realm,
+        dry_run=config.dry_run,
+    )
+
+
+def _mtime(config: SeedConfig) -> MtimeRule:
+    match config.mtime.kind:
+        case MtimeKind.KEEP:
+            return "keep"
+        case MtimeKind.NONE:
+            return "none"
+        case MtimeKind.FIXED:
+            return config.mtime.fixed_ns or 0
+
+
+def _published(config: SeedConfig, publication: Publication, key: SigningKey) -> Published:
+    totals = publication.version.root.totals
+    return Published(
+        dataset=str(config.dataset) if config.dataset.tag else f"{config.dataset.name}:latest",
+        digest=publication.version.id.hex(),
+        tags=tuple(f"{tag.name}:{tag.tag}" for tag in publication.tags),
+        files=totals.files,
+        bytes=totals.bytes,
+        blocks=totals.blocks,
+        bytes_new=publication.bytes_new,
+        blocks_new=publication.blocks_new,
+        seconds=round(publication.seconds, 3),
+        publisher=key.fingerprint,
+        realm=publication.realm.hex() if publication.realm is not None else "",
+        is_unchanged=publication.is_unchanged,
+        is_dry_run=publication.is_dry_run,
+    )
+
+
+_PHASES = {"scan": Phase.SCAN, "prepare": Phase.PREPARE, "upload": Phase.UPLOAD, "commit": Phase.COMMIT}
+
+
+class _Watcher:
+    """Turns what publishing tells into notices."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def progress(self, phase: str, done: int, total: int | None, /) -> None:
+        kind = _PHASES[phase]
+        files = done if kind is Phase.SCAN else None
+        self._observer.notify(Progress(kind, 0 if files is not None else done, total, files_done=files))
+
+    def note(self, text: str, /) -> None:
+        self._observer.notify(Note(text))
