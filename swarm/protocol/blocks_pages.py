@@ -16,7 +16,8 @@ from swarm.errors import DecodeError, UnsafeManifestError
 from swarm.protocol import bounds as b
 from swarm.protocol import cbor
 from swarm.protocol.columns import pack_numbers, unpack_digests, unpack_numbers
-from swarm.protocol.fields import Bytes, Fields
+from swarm.protocol.fields import Fields
+from swarm.protocol.forms import Bytes
 from swarm.protocol.ids import DIGEST_BYTES, BlockId, digest
 from swarm.protocol.manifest import ANY, PageRef
 from swarm.protocol.pages import PAGE_ROOM, Page

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 
 from swarm.errors import DecodeError
-from swarm.protocol.fields import show
+from swarm.protocol.forms import show
 
 _WORD = 8
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1

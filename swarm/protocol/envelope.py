@@ -12,7 +12,8 @@ from typing import Final
 from swarm.errors import DecodeError
 from swarm.protocol import cbor
 from swarm.protocol.bounds import RECORD_BYTES_MAX, STORED_ITEMS_MAX
-from swarm.protocol.fields import Bytes, Field, Schema, Uint
+from swarm.protocol.fields import Field, Schema
+from swarm.protocol.forms import Bytes, Uint
 from swarm.protocol.keys import SIGNATURE_BYTES, SigningKey, verify
 
 ED25519: Final = 1

@@ -11,7 +11,8 @@ from swarm.errors import DecodeError
 from swarm.protocol import cbor
 from swarm.protocol.bounds import LEASE_BYTES_MAX, LEASE_INDEXES_MAX, TIME_MS_MAX
 from swarm.protocol.envelope import seal, unseal
-from swarm.protocol.fields import DIGEST, Field, RunsOf, Schema, Uint
+from swarm.protocol.fields import Field, Schema
+from swarm.protocol.forms import DIGEST, RunsOf, Uint
 from swarm.protocol.ids import AgentId, Runs, VersionId
 from swarm.protocol.keys import LEASE_CONTEXT, SigningKey
 

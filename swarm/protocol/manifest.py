@@ -14,7 +14,8 @@ from swarm.errors import DecodeError, UnsafeManifestError
 from swarm.protocol import bounds as b
 from swarm.protocol import cbor
 from swarm.protocol.columns import pack_numbers, pack_strings, unpack_digests, unpack_numbers, unpack_strings
-from swarm.protocol.fields import DIGEST, ArrayOf, Bytes, Field, Fields, Form, Schema, Text, Uint
+from swarm.protocol.fields import Field, Fields, Schema
+from swarm.protocol.forms import DIGEST, ArrayOf, Bytes, Form, Text, Uint
 from swarm.protocol.ids import BlockId, VersionId, digest
 from swarm.protocol.paths import check_path
 

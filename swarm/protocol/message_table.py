@@ -11,21 +11,8 @@ from typing import Any
 
 from swarm.protocol import bounds as b
 from swarm.protocol import messages as m
-from swarm.protocol.fields import (
-    DIGEST,
-    ArrayOf,
-    Boolean,
-    Bytes,
-    EnumOf,
-    Field,
-    PairOf,
-    Prose,
-    RunsOf,
-    Schema,
-    Seconds,
-    Text,
-    Uint,
-)
+from swarm.protocol.fields import Field, Schema
+from swarm.protocol.forms import DIGEST, ArrayOf, Boolean, Bytes, EnumOf, PairOf, Prose, RunsOf, Seconds, Text, Uint
 from swarm.protocol.names import NAME, QUERY
 
 TYPE_MAX = 65_535

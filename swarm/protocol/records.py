@@ -16,7 +16,8 @@ from swarm.errors import DecodeError, ForkError, RefusedError
 from swarm.protocol import bounds as b
 from swarm.protocol import cbor
 from swarm.protocol.envelope import ENVELOPE_BYTES_MORE, seal, unseal
-from swarm.protocol.fields import DIGEST, ArrayOf, Boolean, Bytes, Field, PairOf, Schema, Text, Uint
+from swarm.protocol.fields import Field, Schema
+from swarm.protocol.forms import DIGEST, ArrayOf, Boolean, Bytes, PairOf, Text, Uint
 from swarm.protocol.ids import Realm, VersionId, digest, short
 from swarm.protocol.keys import KEY_BYTES, NAME_CONTEXT, TAG_CONTEXT, SigningKey, fingerprint
 from swarm.protocol.names import NAME, TAG, is_tag

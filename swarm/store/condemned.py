@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from swarm.errors import CorruptError, DecodeError, MissingError, RefusedError
 from swarm.protocol.bounds import TIME_MS_MAX
 from swarm.protocol.cbor import decode, encode
-from swarm.protocol.fields import ArrayOf, Bytes, Field, Schema, Text, Uint
+from swarm.protocol.fields import Field, Schema
+from swarm.protocol.forms import ArrayOf, Bytes, Text, Uint
 from swarm.protocol.ids import DIGEST_BYTES, BlockId
 from swarm.store._objects import Objects
 from swarm.store.layout import GC, gc_key

@@ -19,7 +19,8 @@ from swarm.errors import (
     UsageError,
 )
 from swarm.protocol.cbor import decode, encode
-from swarm.protocol.fields import EnumOf, Field, Schema
+from swarm.protocol.fields import Field, Schema
+from swarm.protocol.forms import EnumOf
 from swarm.protocol.ids import Realm
 from swarm.protocol.records import REALM
 from swarm.store._objects import Objects

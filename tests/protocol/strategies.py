@@ -7,21 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from swarm.protocol.bounds import INDEX_COUNT_MAX
-from swarm.protocol.fields import (
-    NEEDED,
-    ArrayOf,
-    Boolean,
-    Bytes,
-    EnumOf,
-    Form,
-    PairOf,
-    Prose,
-    RunsOf,
-    Schema,
-    Seconds,
-    Text,
-    Uint,
-)
+from swarm.protocol.fields import NEEDED, Schema
+from swarm.protocol.forms import ArrayOf, Boolean, Bytes, EnumOf, Form, PairOf, Prose, RunsOf, Seconds, Text, Uint
 from swarm.protocol.runs import normalise
 
 BYTES_MAX = 80

@@ -6,23 +6,8 @@ from enum import IntEnum
 import pytest
 
 from swarm.errors import DecodeError
-from swarm.protocol.fields import (
-    ArrayOf,
-    Boolean,
-    Bytes,
-    EnumOf,
-    Field,
-    Fields,
-    Form,
-    Int,
-    PairOf,
-    Prose,
-    RunsOf,
-    Schema,
-    Seconds,
-    Text,
-    Uint,
-)
+from swarm.protocol.fields import Field, Fields, Schema
+from swarm.protocol.forms import ArrayOf, Boolean, Bytes, EnumOf, Form, Int, PairOf, Prose, RunsOf, Seconds, Text, Uint
 
 
 class Colour(IntEnum):
