@@ -54,7 +54,8 @@ ROOT_ASKED_S = 5.0
 """An agent has this long to answer before another is asked."""
 
 NAMES_SEEN_MAX = 16_384
-"""Names that the store listed, for suggestions."""
+TAGS_SEEN_MAX = 256
+"""Names, and names' tags, that the store listed: for suggestions only."""
 
 PAGE_BYTES_MAX = bounds.LISTING_BYTES_MAX - 64 * bounds.KIB
 """Records of one answer: with a chain and a root of 1 MiB each it still fits a message."""
@@ -72,6 +73,7 @@ class Catalog:
         self._lookups = LookUps()
         self._subscriptions = Subscriptions()
         self._names_seen: tuple[str, ...] = ()
+        self._tags_seen: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._learned: list[tuple[VersionId, Shape]] = []
         self._asked: OrderedDict[VersionId, tuple[int, float]] = OrderedDict()
         self._next_request = 0
@@ -79,6 +81,10 @@ class Catalog:
     @property
     def realm(self) -> Realm | None:
         return self._records.realm
+
+    def adopt_realm(self, realm: Realm) -> None:
+        """The store is open at last: its realm is ours."""
+        self._records.realm = realm
 
     @property
     def tag_count(self) -> int:
@@ -104,8 +110,7 @@ class Catalog:
         """The store has answered: takes what is valid, then answers everybody who waited."""
         chains = dict(event.chains)
         commands: list[Command] = []
-        if event.names:
-            self._names_seen = event.names[:NAMES_SEEN_MAX]
+        self._remember_seen(event)
         for data in event.tag_records[: bounds.LISTING_RECORDS_MAX]:
             commands += self._take_from_store(data, chains, event.root)
         if isinstance(event.question, RootQuestion) and event.root is not None:
@@ -119,6 +124,10 @@ class Catalog:
         self._subscriptions.remove(connection)
 
     # --- shapes -------------------------------------------------------------------------------------
+
+    def root(self, version: VersionId) -> bytes | None:
+        """A root that is in memory."""
+        return self._roots.get(version)
 
     def shape(self, version: VersionId) -> Shape | None:
         return self._roots.shape(version)
@@ -245,11 +254,20 @@ class Catalog:
     def _root_of(self, tag: KnownTag) -> bytes | None:
         return self._roots.get(tag.record.root) if tag.record.root is not None else None
 
+    def _remember_seen(self, event: LookedUp) -> None:
+        if event.names:
+            self._names_seen = event.names[:NAMES_SEEN_MAX]
+        if event.tags and isinstance(event.question, TagQuestion):
+            self._tags_seen[event.question.name] = event.tags[:TAGS_SEEN_MAX]
+            if len(self._tags_seen) > TAGS_SEEN_MAX:
+                self._tags_seen.popitem(last=False)
+
     def _near(self, name: str, tag: str | None) -> tuple[str, ...]:
         """What may have been meant: other tags of a known name, else other names."""
         known = self._records.name(name)
-        if known is not None and tag is not None:
-            near = [f"{name}:{other}" for other in nearest(tag, known.tags)]
+        tags = {*(known.tags if known is not None else ()), *self._tags_seen.get(name, ())}
+        if tags and tag is not None:
+            near = [f"{name}:{other}" for other in nearest(tag, tags)]
             return tuple(text for text in near if len(text) <= bounds.NAME_BYTES_MAX)
         return nearest(name, {*self._records.names(), *self._names_seen} - {name})
 

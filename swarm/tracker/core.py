@@ -7,8 +7,8 @@ simulator drive it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from swarm.protocol.ids import AgentId, ConnectionId, VersionId
@@ -63,6 +63,13 @@ BUSY_S = 5.0
 """When to try again to join where there is no room."""
 
 
+SiteOf = Callable[[str, tuple[str, ...]], str]
+
+
+def _said_site(said: str, addresses: tuple[str, ...]) -> str:  # noqa: ARG001  # a tracker with a table looks at them
+    return said
+
+
 class CatalogPart(Protocol):
     """What exists: see `catalog`."""
 
@@ -81,7 +88,8 @@ class TrackerRules:
     """What a tracker is told once. `epoch` is when it started, in Unix ms; `unix_s` is the wall clock where `now` is 0.
 
     `first_number`: of its leases, random, so that a forerunner's do not recur. `presigns`: its driver can make URLs
-    for agents without credentials. `is_first_start`: there was no forerunner whose leases could still be out.
+    for agents without credentials. `site_of`: the site of an agent that says one and has these addresses.
+    `is_first_start`: there was no forerunner whose leases could still be out.
     """
 
     epoch: int
@@ -91,6 +99,7 @@ class TrackerRules:
     first_number: int = 1
     unix_s: float = 0.0
     presigns: bool = False
+    site_of: SiteOf = _said_site
     is_first_start: bool = False
     degree: Degree = field(default_factory=Degree)
     budget: OriginBudget = field(default_factory=OriginBudget)
@@ -265,7 +274,8 @@ class Tracker:
 
     def _join(self, agent: Agent, connection: ConnectionId, join: Join, now: float) -> Iterable[Command]:
         try:
-            commands = self._membership.join(agent, join, now)
+            site = self._rules.site_of(join.site, join.addresses or agent.peer.addresses)
+            commands = self._membership.join(agent, replace(join, site=site), now)
         except OverflowError:
             return [Send(connection, Busy(BUSY_S))]
         return commands + self._want_shape(join.version, connection, now)

@@ -51,13 +51,15 @@ class VersionLearned:
 class LookedUp:
     """The store's answer to a `LookUp`. `failure` says why there is none; empty without it means "no such thing".
 
-    `chains` are name-record chains by name. `names` are the names that exist, where the question's own does not.
+    `chains` are name-record chains by name. Where what was asked for does not exist, `tags` are the name's tags that
+    do, or, where there is no such name, `names` the names.
     """
 
     question: Question
     tag_records: tuple[bytes, ...] = ()
     chains: tuple[tuple[str, tuple[bytes, ...]], ...] = ()
     root: bytes | None = None
+    tags: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     failure: str = ""
 

@@ -112,14 +112,14 @@ class Leases:
     # --- what agents say ----------------------------------------------------------------------------
 
     def join(
-        self, agent: AgentId, site: str, version: VersionId, leases: tuple[bytes, ...], told: Runs, now: float
+        self, agent: AgentId, version: VersionId, leases: tuple[bytes, ...], told: Runs, now: float, *, site: str
     ) -> None:
         """What an agent holds since an earlier tracker: leases that are out, blocks that it has or receives."""
         if leases or told:
             self._settling.heard_holder(now)
         self.books.tell(version, told)
         for data in leases[:RESTORED_MAX]:
-            self._restore(agent, site, version, data, now)
+            self._restore(agent, version, data, now, site=site)
 
     def report(self, agent: AgentId, reports: Iterable[LeaseReport], now: float) -> None:
         """An agent says how its leases stand; every line renews one."""
@@ -215,7 +215,7 @@ class Leases:
         indexes = ((live.place.index, 1),)
         return Lease(live.epoch, live.number, live.place.version, indexes, live.agent, expires)
 
-    def _restore(self, agent: AgentId, site: str, version: VersionId, data: bytes, now: float) -> None:
+    def _restore(self, agent: AgentId, version: VersionId, data: bytes, now: float, *, site: str) -> None:
         """Takes over a forerunner's lease, if it is one and nobody else reads the block by now."""
         try:
             lease = self._rules.verify(data)

@@ -39,7 +39,7 @@ class Membership:
         member = self._registry.join(agent, join)
         swarm = self._registry.swarms[join.version]
         told = run_sets.union(join.held or (), join.receiving)
-        self._leases.join(agent.id, join.site, join.version, join.leases, told, now)
+        self._leases.join(agent.id, join.version, join.leases, told, now, site=join.site)
         self.seeding.note(swarm, member, is_starting=not self._settling.is_settled(now))
         return self._introduce(swarm, member, now)
 

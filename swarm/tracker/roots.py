@@ -32,7 +32,7 @@ class Roots:
             space = IndexSpace(decode_root(root))
         except SwarmError:
             return None
-        shape = self._shapes[version] = Shape(space.page_run[1], len(space))
+        shape = self._shapes[version] = Shape(space.page_count, space.size)
         if len(self._shapes) > SHAPES_MAX:
             self._shapes.popitem(last=False)
         self._bytes += len(root) - len(self._roots.pop(version, b""))
