@@ -110,7 +110,8 @@ class Libp2pConnection:
             await self._blocks.send(header, payload)
         except TransportError as error:
             self.end(error.message)
-            raise
+            # The first reason says more than the closed socket that a writer then meets.
+            raise TransportError(self._ended or error.message) from error
 
     async def receive_frame(self) -> tuple[FrameHeader, bytes | memoryview]:
         return await self._blocks.receive()

@@ -20,7 +20,7 @@ from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
 from libp2p.exceptions import BaseLibp2pError
 from libp2p.peer.id import ID
 from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
+from libp2p.stream_muxer.yamux.yamux import Yamux
 
 from swarm.errors import TransportError
 from swarm.protocol.ids import PeerId
@@ -36,8 +36,26 @@ NOISE: Final = "/noise"
 YAMUX: Final = "/yamux/1.0.0"
 
 PRIVATE: Final = {
-    Yamux: ("_write_lock", "streams_lock", "stream_buffers", "streams", "_measure_rtt_loop"),
-    YamuxStream: ("window_lock", "rw_lock", "send_window"),
+    "Yamux": (
+        "_measure_rtt_loop",
+        "_read_data_body",
+        "_write_lock",
+        "secured_conn",
+        "stream_buffers",
+        "stream_events",
+        "streams_lock",
+    ),
+    "YamuxStream": (
+        "closed",
+        "conn",
+        "recv_closed",
+        "recv_window",
+        "rw_lock",
+        "send_closed",
+        "send_window",
+        "stream_id",
+        "window_lock",
+    ),
 }
 """py-libp2p's attributes that are no promise of it."""
 
