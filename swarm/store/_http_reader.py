@@ -15,7 +15,15 @@ from ssl import SSLCertVerificationError, SSLEOFError
 from typing import TypeVar
 from urllib.parse import SplitResult, parse_qs, urljoin, urlsplit
 
-from swarm.errors import CorruptError, RefusedError, SwarmError, UnavailableError, UnreachableError, UsageError
+from swarm.errors import (
+    CorruptError,
+    PermissionError_,
+    RefusedError,
+    SwarmError,
+    UnavailableError,
+    UnreachableError,
+    UsageError,
+)
 from swarm.store._http_connection import Connector, target_of
 from swarm.store._reading import PIECE_BYTES, Reading
 from swarm.store._s3_errors import Answer, error_of
@@ -82,7 +90,7 @@ class HttpReader:
         is_reusable = False
         try:
             if answer.status != 200:
-                raise _refusal(answer, shown(split.geturl()), key)
+                raise _refusal(answer, split, key)
             found = take(answer)
             is_reusable = answer.isclosed() and not answer.will_close
             return found
@@ -174,12 +182,14 @@ def _headers(answer: HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.getheaders()}
 
 
-def _refusal(answer: HTTPResponse, where: str, key: str) -> SwarmError:
+def _refusal(answer: HTTPResponse, split: SplitResult, key: str) -> SwarmError:
+    where, is_signed = shown(split.geturl()), "X-Amz-Signature=" in split.query
     body = answer.read(ERROR_BODY_BYTES_MAX)
     code, message = _CODE.search(body), _MESSAGE.search(body)
     words = [found.group(1).decode(errors="replace") if found else "" for found in (code, message)]
-    if answer.status == 403 and "expired" in words[1].lower():
-        return UnavailableError(f"the presigned URL {where} has expired", hint="ask for a new one")
+    if answer.status == 403 and is_signed:
+        # Only some servers say which; an agent treats both alike: it gives the lease back.
+        return PermissionError_(f"the presigned URL {where} has expired or is not valid", hint="ask for a new one")
     region = answer.getheader("x-amz-bucket-region")
     return error_of(Answer(words[0], answer.status, words[1], where, key, region))
 

@@ -173,13 +173,13 @@ class DirectoryObjects:
             os.close(directory)
 
     def _open_root(self, *, is_made: bool) -> int:
-        if is_made:
-            self._root.mkdir(parents=True, exist_ok=True)
         try:
+            if is_made:
+                self._root.mkdir(parents=True, exist_ok=True)
             return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise MissingError(f"there is no {self.url}") from error
-        except NotADirectoryError as error:
+        except (NotADirectoryError, FileExistsError) as error:
             raise not_a_directory(self.url) from error
 
     def _open_below(self, directory: int, part: str, key: str, *, is_made: bool) -> int:

@@ -174,6 +174,6 @@ def _checked(options: StoreOptions) -> StoreOptions:
         raise UsageError("SSE-C and sse= exclude each other", hint="give one of them")
     if options.sse not in {None, "AES256", "aws:kms"}:
         raise UsageError(f"sse={options.sse}", hint="AES256 or aws:kms")
-    if options.addressing not in {None, "path", "virtual", "auto"}:
+    if options.addressing not in {None, "path", "virtual"}:
         raise UsageError(f"addressing={options.addressing}", hint="path or virtual")
     return options

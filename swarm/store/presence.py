@@ -8,17 +8,13 @@ twice the cheaper way's, in a new store as in one that holds ten thousand versio
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
-
-import trio
+from collections.abc import Callable, Iterable
 
 from swarm.protocol.ids import BlockId
 from swarm.store._objects import Objects
+from swarm.store._workers import for_each
 from swarm.store.blocks import HEAD_BYTES
 from swarm.store.layout import BLOCK_PREFIX_COUNT, block_key, block_of, block_prefix
-
-T = TypeVar("T")
 
 HEADS_PER_PAGE = 16
 """What a page of a listing may cost in HEAD requests."""
@@ -38,21 +34,10 @@ class Presence:
         """Those of `blocks` that are not there. `progress` is called after each request."""
         search = _Search(self._objects, set(blocks), progress)
         prefixes = [sorted(prefix) for prefix in _by_prefix(search.wanted) if prefix]
-        await self._all(search.list_prefix, [wanted for wanted in prefixes if len(wanted) >= HEADS_PER_PAGE])
-        await self._all(search.head, search.open_blocks())
+        many = [wanted for wanted in prefixes if len(wanted) >= HEADS_PER_PAGE]
+        await for_each(many, search.list_prefix, concurrency=self._concurrency)
+        await for_each(search.open_blocks(), search.head, concurrency=self._concurrency)
         return search.missing
-
-    async def _all(self, ask: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:
-        """A few workers, not a task for each of a million blocks."""
-        queue = iter(items)
-
-        async def worker() -> None:
-            for item in queue:
-                await ask(item)
-
-        async with trio.open_nursery() as nursery:
-            for _ in range(min(self._concurrency, len(items))):
-                nursery.start_soon(worker)
 
 
 class _Search:

@@ -14,6 +14,7 @@ import trio
 
 from swarm.errors import SwarmError
 from swarm.store._objects import CreateUnsupportedError, Objects
+from swarm.store._workers import for_each
 from swarm.store.layout import marker_key
 
 ROUNDS = 8
@@ -51,9 +52,7 @@ async def _is_won_once(objects: Objects, key: str) -> bool:
             is_supported = False
 
     try:
-        async with trio.open_nursery() as nursery:
-            for body in bodies:
-                nursery.start_soon(create, body)
+        await for_each(bodies, create, concurrency=CREATORS)
         return is_supported and winners == [bytes(await objects.get(key, max_bytes=BODY_BYTES))]
     finally:
         # What stays behind where deleting is forbidden harms nobody: it counts as a marker for a day.

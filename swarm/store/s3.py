@@ -94,9 +94,9 @@ class Clients:
             self._made.clear()
 
     def _make(self, *, is_writing: bool) -> S3Client:
-        # Not the profile's addressing_style: boto3 would take `virtual` for any host that is no IP address.
-        style = self._options.addressing or "auto"
-        client = self._client(style, is_writing=is_writing)
+        # `virtual`, not `auto`: that one presigns for AWS's global host, which redirects and so breaks the signature.
+        # Buckets whose names cannot be in a host are addressed by path all the same.
+        client = self._client(self._options.addressing or "virtual", is_writing=is_writing)
         if self._options.addressing is None and not _is_aws(client.meta.endpoint_url):
             client.close()
             client = self._client("path", is_writing=is_writing)
@@ -283,7 +283,7 @@ class S3Objects:
         about: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
         region = about.get("HTTPHeaders", {}).get("x-amz-bucket-region") or said.get("Region")
         status = int(about.get("HTTPStatusCode", 0))
-        return Answer(str(said.get("Code", "")), status, str(said.get("Message", "")), self.url, key, region)
+        return Answer(said.get("Code") or "", status, said.get("Message") or "", self.url, key, region)
 
 
 def _is_aws(endpoint: str) -> bool:
