@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
 from collections.abc import Mapping
 
 from cli.call import Call
-from cli.processes import child_environment, swarm_command
+from cli.processes import child_environment, start_detached, swarm_command
 from swarm.config.configs import CommonConfig, FetchConfig
 from swarm.errors import PermissionError_
 
@@ -27,19 +26,13 @@ def linger_in_background(config: FetchConfig, call: Call) -> None:
     words = swarm_command("serve", *serve_arguments(config))
     environment = serve_environment(config.common, call.environment)
     try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as file:
-            process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own words
-                words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=environment
-            )
+        number = start_detached(words, environment, log)
     except OSError as error:
         raise PermissionError_(
             f"the data is at {config.dest}, but lingering could not start: {error.strerror}",
             hint=f"start it with: swarm serve {config.dest}",
         ) from error
-    # Nobody waits for it: this process is about to end, and its child goes on without a parent.
-    process.returncode = 0
-    call.screen.say(f"lingering in the background: process {process.pid}, log {log}")
+    call.screen.say(f"lingering in the background: process {number}, log {log}")
 
 
 def serve_arguments(config: FetchConfig) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,3 +25,15 @@ def child_environment(environment: Mapping[str, str], **changes: str) -> dict[st
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what configures swarm: for a demonstration that must not touch the user's own."""
     return {name: value for name, value in environment.items() if not name.startswith("SWARM_")}
+
+
+def start_detached(words: list[str], environment: Mapping[str, str], log: Path) -> int:
+    """Starts a process that outlives this one: a session of its own, no input, its output to `log`. Raises OSError."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own words
+            words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True, env=environment
+        )
+    # Nobody waits for it, and Python shall not complain: this process is about to end.
+    process.returncode = 0
+    return process.pid
