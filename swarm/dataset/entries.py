@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -9,13 +10,17 @@ from typing import Literal, NamedTuple
 from swarm.dataset.layout import Layout
 from swarm.dataset.mtime import MtimeRule
 from swarm.dataset.selection import Selection
-from swarm.errors import SourceChangedError
+from swarm.errors import PermissionError_, SourceChangedError
 from swarm.protocol.pages import Kind
 
 LinkRule = Literal["keep", "follow", "skip"]
 
 NAMES_SHOWN = 10
 """An error names this many paths and counts the others."""
+
+
+VANISHED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ESTALE}
+"""What the system says of a path that was another kind of thing, or there, a moment ago."""
 
 
 class Signature(NamedTuple):
@@ -103,3 +108,10 @@ def source_changed(paths: list[bytes]) -> SourceChangedError:
         f"changed while being published: {name_some([show(path) for path in paths])}",
         hint="no tag was moved; publish again when nothing writes there, or publish a snapshot",
     )
+
+
+def cannot_read(path: bytes, error: OSError) -> SourceChangedError | PermissionError_:
+    """What a failed system call says of a file that was found before."""
+    if error.errno in VANISHED:
+        return source_changed([path])
+    return PermissionError_(f"cannot read {show(path)}: {error.strerror}")

@@ -17,6 +17,7 @@ from swarm.dataset.entries import (
     Scan,
     ScanOptions,
     SourceEntry,
+    cannot_read,
     show,
     signature_of,
     source_changed,
@@ -132,7 +133,7 @@ class _Scanning:
         try:
             raw = os.readlink(full)
         except OSError as error:
-            raise source_changed([found.path]) from error
+            raise cannot_read(found.path, error) from error
         target = tidy_target(raw)
         reason = refusal(found.path, target)
         if reason:

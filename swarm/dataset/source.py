@@ -8,12 +8,15 @@ hashes again what it reads here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
-from swarm.dataset.entries import Scan, SourceEntry, show, signature_of, source_changed
-from swarm.errors import PermissionError_
+from swarm.dataset.entries import Scan, SourceEntry, cannot_read, signature_of, source_changed
+from swarm.dataset.layout import Piece
 from swarm.protocol.pages import Kind
+
+T = TypeVar("T")
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 """Not blocking: a FIFO put in a file's place after the scan must not hang us."""
@@ -28,18 +31,22 @@ class Source:
 
     def read(self, offset: int, length: int) -> bytes:
         """`length` stream bytes from `offset` on. Raises SourceChangedError or PermissionError_, naming the file."""
-        buffer = bytearray(length)
-        view, position = memoryview(buffer), 0
-        for piece in self._layout.pieces(offset, length):
-            entry = self._scan.entries[piece.number]
-            with open_entry(self._scan, entry) as descriptor:
-                read_exactly(descriptor, entry, piece.offset, view[position : position + piece.length])
-            position += piece.length
-        return bytes(buffer)
+        return b"".join([self._read_piece(piece) for piece in self._layout.pieces(offset, length)])
 
     def paths(self, offset: int, length: int) -> list[bytes]:
         """The files that these stream bytes are of."""
         return [self._scan.entries[piece.number].path for piece in self._layout.pieces(offset, length)]
+
+    def _read_piece(self, piece: Piece) -> bytes:
+        entry = self._scan.entries[piece.number]
+        data = b""
+        with open_entry(self._scan, entry) as descriptor:
+            while len(data) < piece.length:  # once, but for some network file systems
+                more = _checked(entry, os.pread, descriptor, piece.length - len(data), piece.offset + len(data))
+                if not more:
+                    raise source_changed([entry.path])
+                data += more
+        return data
 
 
 @contextmanager
@@ -58,10 +65,7 @@ def read_exactly(descriptor: int, entry: SourceEntry, offset: int, view: memoryv
     """Fills `view` from byte `offset` of the file on. Raises SourceChangedError where the file ends before."""
     position = 0
     while position < len(view):
-        try:
-            count = os.preadv(descriptor, [view[position:]], offset + position)
-        except OSError as error:
-            raise PermissionError_(f"cannot read {show(entry.path)}: {error.strerror}") from error
+        count = _checked(entry, os.preadv, descriptor, [view[position:]], offset + position)
         if not count:
             raise source_changed([entry.path])
         position += count
@@ -69,12 +73,15 @@ def read_exactly(descriptor: int, entry: SourceEntry, offset: int, view: memoryv
 
 def _open(scan: Scan, entry: SourceEntry) -> int:
     flags = OPEN_FLAGS if scan.is_file or scan.options.links == "follow" else OPEN_FLAGS | os.O_NOFOLLOW
+    return _checked(entry, os.open, scan.os_path(entry), flags)
+
+
+def _checked(entry: SourceEntry, call: Callable[..., T], *arguments: object) -> T:
+    """A system call about a file, whose failure names that."""
     try:
-        return os.open(scan.os_path(entry), flags)
-    except PermissionError as error:
-        raise PermissionError_(f"cannot read {show(entry.path)}: {error.strerror}") from error
+        return call(*arguments)
     except OSError as error:
-        raise source_changed([entry.path]) from error
+        raise cannot_read(entry.path, error) from error
 
 
 def _compare(descriptor: int, entry: SourceEntry) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from swarm.dataset.entries import ScanOptions, name_some, show, source_changed
+from swarm.dataset.entries import ScanOptions, cannot_read, name_some, show
 from swarm.errors import PermissionError_, UsageError
 from swarm.protocol.bounds import PATH_BYTES_MAX
 
@@ -62,7 +62,8 @@ class _Directory(NamedTuple):
 def walk(root: bytes, status: os.stat_result, options: ScanOptions, complaints: Complaints) -> Iterator[Found]:
     """All that is below the directory `root`, in no order, without the inside of excluded directories.
 
-    Raises SourceChangedError where something vanishes meanwhile, UsageError for a path past the format's bound.
+    Raises SourceChangedError where something vanishes meanwhile, PermissionError_ where the disk fails, UsageError for
+    a path past the format's bound.
     """
     waiting = [_Directory(b"", frozenset({(status.st_dev, status.st_ino)}))]
     while waiting:
@@ -103,7 +104,7 @@ def _listing(root: bytes, path: bytes, complaints: Complaints) -> list[os.DirEnt
         complaints.unreadable.append(show(path or b"."))
         return []
     except OSError as error:
-        raise source_changed([path or b"."]) from error
+        raise cannot_read(path or b".", error) from error
 
 
 def _status(
@@ -115,7 +116,7 @@ def _status(
         complaints.unreadable.append(show(path))
         return None
     except OSError as error:
-        raise source_changed([path]) from error
+        raise cannot_read(path, error) from error
     return _followed(path, item, complaints) if stat.S_ISLNK(status.st_mode) and options.links == "follow" else status
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import tempfile
@@ -340,3 +341,14 @@ def test_a_scan_can_be_watched_and_cancelled(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         scan(tmp_path, tick=cancel)
+
+
+def test_a_disk_that_fails_is_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_tree(tmp_path, {"d/a": b"abc"})
+
+    def fail(path: bytes) -> object:
+        raise OSError(errno.EIO, "Input/output error", path)
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(PermissionError_, match=r"cannot read \.: Input/output error"):
+        scan(tmp_path)
