@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from swarm.protocol.messages import Leave, LeaseState, Orphans
+from swarm.protocol.messages import LeaseState, Leave, Orphans
 from swarm.protocol.runs import normalise
 from tests.tracker.script import Script, V, null_sign
 
