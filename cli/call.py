@@ -51,8 +51,10 @@ class Call:
     def run(self, main: Callable[[], Awaitable[T]]) -> T:
         """Runs `main` under trio; the first Ctrl-C or SIGTERM cancels it."""
         from cli.running import run_service  # noqa: PLC0415  # trio, only where something runs
+        from cli.ui.logs import logs_shown  # noqa: PLC0415
 
-        return run_service(main, self.interruption)
+        with logs_shown(self.screen, self.look):
+            return run_service(main, self.interruption)
 
     def again(self) -> str:
         """The command line that does the same again, secrets masked."""

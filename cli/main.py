@@ -18,7 +18,7 @@ from cli.failures import Failure, Interrupted, failure_of, telling
 from cli.interruption import Interruption, leave_at_once
 from cli.ui.screen import Look, Screen, make_screen
 from swarm.config.nearest import did_you_mean
-from swarm.errors import SwarmError, UsageError
+from swarm.errors import UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,10 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _reader_left()
     except (Interrupted, KeyboardInterrupt) as error:
         return error.exit_code if isinstance(error, Interrupted) else ExitCode.INTERRUPTED
-    except SwarmError as error:
-        # Before a command's own options are known: the words themselves say how to answer.
-        make_screen(Look.guessed(words)).fail(failure_of(error))
-        return error.exit_code
+    except Exception as error:  # the outermost edge: a user never sees a bare traceback
+        # A command's own options are not known yet: the words themselves say how to answer.
+        failure = failure_of(error)
+        make_screen(Look.guessed(words)).fail(failure)
+        return failure.exit_code
 
 
 def front_page() -> str:
@@ -100,8 +101,15 @@ def _run(name: str, words: list[str]) -> int:
     look = Look(options.json, options.quiet, options.verbose, options.color)
     screen, interruption = make_screen(look), Interruption()
     with interruption.installed():
-        call = Call(name, tuple(words), options, os.environ, Path.cwd(), look, screen, interruption)
+        call = Call(name, tuple(words), options, os.environ, _directory(), look, screen, interruption)
         return _answer(module, call, screen)
+
+
+def _directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the current directory is gone", hint="change to one that is there") from None
 
 
 def _answer(module: ModuleType, call: object, screen: Screen) -> int:

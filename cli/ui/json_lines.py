@@ -98,12 +98,10 @@ class JsonScreen:
             self._print(as_json(progress))
 
     def _print(self, found: Mapping[str, Any]) -> None:
-        # A script that stops reading does not stop the fetch.
-        try:
+        # A script that stops reading, or a full disk under its log, does not stop the fetch.
+        with contextlib.suppress(OSError):
             self._stdout.write(_line(found))
             self._stdout.flush()
-        except BrokenPipeError:
-            pass
 
     def _talk(self, text: str) -> None:
         with contextlib.suppress(OSError):

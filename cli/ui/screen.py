@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from cli.failures import Failure
 from swarm.agent.notices import Notice
@@ -59,17 +59,23 @@ class Look:
 
 def make_screen(look: Look) -> Screen:
     """The screen for this process's stdout and stderr."""
-    # Paths need not be UTF-8, and a terminal's encoding need not hold every character: escapes, never a crash.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    stdout, stderr = _stream(sys.stdout), _stream(sys.stderr)
     if look.json:
         from cli.ui.json_lines import JsonScreen  # noqa: PLC0415  # only one of the two is needed
 
-        return JsonScreen(sys.stdout, sys.stderr, look)
+        return JsonScreen(stdout, stderr, look)
     from cli.ui.text import TextScreen  # noqa: PLC0415
 
-    return TextScreen(sys.stdout, sys.stderr, look)
+    return TextScreen(stdout, stderr, look)
+
+
+def _stream(stream: TextIO | None) -> TextIO:
+    if stream is None:  # closed by whoever started us: `swarm … >&-`
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  # for as long as the process
+    # Paths need not be UTF-8, and a terminal's encoding need not hold every character: escapes, never a crash.
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def is_verbose(look: Look, environment: Mapping[str, str] = os.environ) -> bool:

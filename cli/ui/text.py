@@ -5,6 +5,7 @@ Without a terminal there is no bar but one line every 10 s, and one when somethi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -150,21 +151,17 @@ class TextScreen:
             self.say(line)
 
     def _print(self, lines: list[str]) -> None:
-        try:
+        with contextlib.suppress(OSError):
             for line in lines:
                 print(line, file=self._stdout)
             self._stdout.flush()
-        except BrokenPipeError:
-            pass
 
     def _talk(self, text: str) -> None:
-        try:
+        with contextlib.suppress(OSError):
             if self._bar is not None:
                 self._bar.say(text)
             else:
                 print(text, file=self._stderr, flush=True)
-        except OSError:
-            pass
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._has_color else text

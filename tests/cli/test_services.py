@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -187,3 +188,29 @@ def test_a_receipt_with_troubles_says_so(run: Run, service: FakeService) -> None
     assert "5.00 kB came and was not needed" in ended.out
     assert f"banned {'feed' * 16}: it sent wrong bytes" in ended.out
     assert "/x\\n" in ended.out
+
+
+def test_our_warnings_are_shown_and_those_of_libraries_only_when_asked(run: Run, service: FakeService) -> None:
+    async def logs() -> Receipt:
+        logging.getLogger("swarm.holdings").warning("an interrupted update of %s waits", "/x")
+        logging.getLogger("zeroconf").warning("noise")
+        logging.getLogger("swarm.agent").info("quiet")
+        return RECEIPT
+
+    service.then = logs
+    plain = run("fetch", "places").err
+    assert "warning: swarm.holdings: an interrupted update of /x waits" in plain
+    assert "noise" not in plain
+    assert "quiet" not in plain
+    verbose = run("fetch", "places", "-v").err
+    assert "zeroconf: noise" in verbose
+    assert "swarm.agent: quiet" in verbose
+
+
+def test_a_directory_that_is_gone_is_explained(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    ended = run("ls")
+    assert ended.code == 2
+    assert "the current directory is gone" in ended.err

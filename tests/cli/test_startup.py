@@ -79,3 +79,30 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert process.wait(20) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+@pytest.mark.parametrize("words", [("config", "show"), ("trust", "--json"), ("ls", "nothing/like/it", "--json")])
+def test_closed_streams_are_no_crash(tmp_path: Path, words: tuple[str, ...]) -> None:
+    command = subprocess.list2cmdline([sys.executable, "-m", "cli.main", *words])
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"{command} >&- 2>&-"],
+        check=False,
+        env={**os.environ, "SWARM_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+    )
+    assert ended.returncode in (0, 2)
+
+
+def test_a_full_disk_under_stdout_is_told(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "cli.main", "config", "show"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "SWARM_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+        )
+    assert ended.returncode in (6, 120)
+    assert "No space left" in ended.stderr
