@@ -22,7 +22,7 @@ from swarm.holdings.finish import finish_directories, finish_files
 from swarm.holdings.held import Held
 from swarm.holdings.merge import Merging, refresh_metadata
 from swarm.holdings.oserror import shown, translated
-from swarm.holdings.place import areas
+from swarm.holdings.place import INSIDE, areas
 from swarm.holdings.plan import Plan, look_again
 from swarm.holdings.record import HoldingKind, PendingRecord
 from swarm.holdings.scope import Scope, of_bytes
@@ -175,13 +175,19 @@ def _end(catalog: Catalog, pending: PendingRecord, area: Area | None, signatures
     if area is not None:
         area.remove()
     catalog.index.remove_staging(pending.area)
-    for path in areas(pending.dest):
-        # Of other versions; one that somebody works on, or that is another user's, stays.
+    remove_areas(catalog, pending.dest)
+
+
+def remove_areas(catalog: Catalog, dest: bytes) -> None:
+    """Whatever was staged for a DEST, of any version; what somebody works on, or is another user's, stays."""
+    for path in areas(dest):
         with suppress(SwarmError):
-            other = try_take(path)
-            if other is not None:
-                other.remove()
+            area = try_take(path)
+            if area is not None:
+                area.remove()
                 catalog.index.remove_staging(path)
+    with suppress(OSError):
+        os.rmdir(dest + b"/" + INSIDE)
 
 
 def _old(catalog: Catalog, dest: bytes) -> Held | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from swarm.errors import InternalError, RefusedError, VerificationError
 from swarm.holdings.area import Area, take
 from swarm.holdings.catalog import Catalog
-from swarm.holdings.commit import Committed, commit, finish
+from swarm.holdings.commit import Committed, commit, finish, remove_areas
 from swarm.holdings.linux import sync_file_system
 from swarm.holdings.names import check_names
 from swarm.holdings.oserror import shown, translated
@@ -145,6 +145,8 @@ def open_desk(catalog: Catalog, plan: Plan, tick: Tick) -> Desk | None:
     """None where DEST is right as it is. Raises RefusedError (another command is at it), UsageError, NoSpaceError,
     PermissionError_."""
     if plan.staged is None:
+        # What a run left that was broken off just after its commit.
+        remove_areas(catalog, plan.dest)
         return None
     with translated(f"stage {shown(plan.dest)}"):
         desk = Desk(catalog, plan, plan.staged, take(plan.place.area))

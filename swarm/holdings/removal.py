@@ -6,10 +6,11 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 
-from swarm.errors import NotFoundError, SwarmError
-from swarm.holdings.area import try_take
+from swarm.errors import NotFoundError
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.clearing import Clearing, is_empty
+from swarm.holdings.commit import remove_areas
+from swarm.holdings.held import Held
 from swarm.holdings.oserror import shown, translated
 from swarm.holdings.place import INSIDE, areas
 from swarm.holdings.record import HoldingKind, HoldingRecord
@@ -29,13 +30,11 @@ class Removed:
 def remove(catalog: Catalog, dest: bytes, tick: Tick) -> Removed:
     """Raises NotFoundError where nothing of ours is there, PermissionError_."""
     records = catalog.at(dest)
-    staged = areas(dest)
-    if not records and not staged:
+    if not records and not areas(dest):
         raise NotFoundError(f"nothing is held in {shown(dest)}", hint="`swarm ls` lists what is held here")
     kept: list[bytes] = []
     with translated(f"remove {shown(dest)}"):
-        for area in staged:
-            _remove_area(catalog, area)
+        remove_areas(catalog, dest)
         for record in records:
             if record.kind is HoldingKind.FETCHED:
                 kept = _remove_files(catalog, record, tick)
@@ -60,18 +59,14 @@ def _remove_files(catalog: Catalog, record: HoldingRecord, tick: Tick) -> list[b
             with suppress(OSError):
                 os.rmdir(record.directory)
             return []
-        edited = [entry.path for _number, entry in held.scope.entries() if tree.find(entry.path) is not None]
-        return sorted([*edited, *extras(tree, held.scope)])
+        return sorted([*_still_there(tree, held), *extras(tree, held.scope)])
     finally:
         tree.close()
 
 
-def _remove_area(catalog: Catalog, path: bytes) -> None:
-    with suppress(SwarmError):
-        area = try_take(path)
-        if area is not None:
-            area.remove()
-            catalog.index.remove_staging(path)
+def _still_there(tree: Tree, held: Held) -> list[bytes]:
+    found = [tree.find(entry.path) for _number, entry in held.scope.entries()]
+    return [each.path for each in found if each is not None and not each.is_directory]
 
 
 def _prune(catalog: Catalog) -> None:

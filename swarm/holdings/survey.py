@@ -144,7 +144,11 @@ class _Surveying:
 
 def _extras_below(tree: Tree, directory: bytes, paths: set[bytes]) -> list[bytes]:
     found: list[bytes] = []
-    for name in tree.names(directory):
+    try:
+        names = tree.names(directory)
+    except FileNotFoundError:
+        return found
+    for name in names:
         path = directory + b"/" + name if directory else name
         if path == INSIDE:
             continue
