@@ -26,7 +26,16 @@ from swarm.seeder.known import known_blocks, load_draft
 from swarm.seeder.observer import PublishObserver, ThreadProgress, Unwatched
 from swarm.seeder.publication import Publication, PublishOptions
 from swarm.seeder.standing import Standing, goals_of, newest_root, read_standing
-from swarm.seeder.tagging import PublishedTag, Signer, claim_name, must_move, settle_latest, settle_tag, version_for
+from swarm.seeder.tagging import (
+    PublishedTag,
+    Signer,
+    claim_name,
+    must_move,
+    refuse_to_replace,
+    settle_latest,
+    settle_tag,
+    version_for,
+)
 from swarm.seeder.upload import Upload
 from swarm.store import Store
 
@@ -132,6 +141,7 @@ class _Publishing:
             return draft
         known = await load_draft(self._records, draft.scan, version)
         if known is None:
+            refuse_to_replace(standing, version)
             self._observer.note(f"{short(version)} has the same content, but is not whole any more: published anew")
             return draft
         self._observer.note(f"only times differ from {short(version)}, which stays")
@@ -152,7 +162,11 @@ class _Publishing:
     async def _commit(self, draft: Draft, standing: Standing, new: set[BlockId], signer: Signer) -> Publication:
         version = draft.version
         names = {name.name: await claim_name(self._records, name, signer) for name in standing.names}
-        tags = [await settle_tag(self._records, tag, version, signer) for tag in standing.tags]
+        settled = [await settle_tag(self._records, tag, version, signer) for tag in standing.tags]
+        tags = [tag for tag in settled if tag.version == version.id]
+        for tag in settled:
+            if tag.version != version.id:
+                self._observer.note(f"{tag.name}:{tag.tag} stays at {short(tag.version)}, which has the same content")
         for name in names.values():
             releases = [tag for tag in tags if tag.name == name.name]
             if not self._options.no_latest and all(tag.tag != LATEST for tag in releases):

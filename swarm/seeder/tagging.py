@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarm.errors import ConflictError, RefusedError
+from swarm.errors import ConflictError, InternalError, RefusedError
 from swarm.protocol.ids import Realm, VersionId
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.manifest import Root
@@ -43,6 +43,14 @@ class PublishedTag:
     tag: str
     record: bytes
     is_moved: bool
+
+    @property
+    def version(self) -> VersionId:
+        """What it points to."""
+        root = decode_tag_record(self.record).root
+        if root is None:
+            raise InternalError(f"{self.name}:{self.tag} was published as nothing")
+        return root
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,16 @@ def must_move(tag: TagStanding, version: Version) -> bool:
     raise RefusedError(
         f"{tag.name}:{tag.tag} is a release and cannot be moved: it {there}", hint="publish under the next number"
     )
+
+
+def refuse_to_replace(standing: Standing, version: VersionId) -> None:
+    """Raises RefusedError where a release points to `version`, whose pages are lost: other times make other ones."""
+    for tag in standing.tags:
+        if tag.is_immutable and tag.record and tag.record.root == version:
+            raise RefusedError(
+                f"the version of {tag.name}:{tag.tag} is not whole any more, and this data has other times than it had",
+                hint="publish under the next number, or give the files their old times again",
+            )
 
 
 def next_record(tag: TagStanding, version: VersionId, signer: Signer) -> bytes:
@@ -159,7 +177,7 @@ async def settle_latest(
 
 async def _moves(records: Store, latest: TagStanding, release: PublishedTag) -> bool:
     pointed_at = latest.record.root if latest.record else None
-    if parse_release(release.tag) is None or pointed_at == decode_tag_record(release.record).root:
+    if parse_release(release.tag) is None or pointed_at == release.version:
         return False
     if not release.is_moved and await _was_latest(records, release):
         return False
@@ -168,9 +186,8 @@ async def _moves(records: Store, latest: TagStanding, release: PublishedTag) -> 
 
 
 async def _was_latest(records: Store, release: PublishedTag) -> bool:
-    root = decode_tag_record(release.record).root
     history = await records.tag_history(release.name, LATEST)
-    return any(decode_tag_record(data).root == root for data in history)
+    return any(decode_tag_record(data).root == release.version for data in history)
 
 
 async def _release_of(records: Store, name: str, version: VersionId) -> str | None:

@@ -163,6 +163,22 @@ async def test_times_alone_are_published_anew_where_the_old_pages_are_lost(produ
     assert "not whole" in producer.watcher.notes[0]
 
 
+async def test_a_release_whose_pages_are_lost_is_not_replaced(producer: Producer, tmp_path: Path) -> None:
+    make_tree(producer.data, {"a": b"1"})
+    os.utime(producer.data / "a", ns=(5, 5))
+    first = await producer.publish("name:1.0.0")
+    for ref in first.version.space.page_refs:
+        (tmp_path / "store" / "blocks" / ref.id.hex()[:2] / ref.id.hex()).unlink()
+    os.utime(producer.data / "a", ns=(6, 6))
+    with pytest.raises(RefusedError, match="not whole"):
+        await producer.publish("name:1.0.0")
+    os.utime(producer.data / "a", ns=(5, 5))
+    assert (await producer.publish("name:1.0.0")).is_unchanged
+    record = await producer.newest("name", "1.0.0")
+    assert record is not None
+    assert (await read_back(producer.records, record))[1] == b"1"
+
+
 async def test_a_mode_is_content(producer: Producer) -> None:
     make_tree(producer.data, {"a": b"1"})
     await producer.publish("name")
@@ -346,7 +362,7 @@ async def test_a_marker_that_is_too_old_stops_the_commit(producer: Producer, mon
     await expect_no_tag(producer)
 
 
-async def test_nothing_is_touched_where_the_data_cannot_be_read(producer: Producer) -> None:
+async def test_data_that_cannot_be_read_is_an_error(producer: Producer) -> None:
     os.mkfifo(producer.data / "pipe")
     with pytest.raises(UsageError, match="pipe"):
         await producer.publish("name")

@@ -164,6 +164,17 @@ async def test_a_channel_takes_the_version_of_a_release_with_its_content(produce
     assert again.version.id == release.version.id
 
 
+async def test_two_releases_of_one_content_stay_apart(producer: Producer) -> None:
+    first = await publish(producer, "same", "n:1.0.0")
+    await publish(producer, "other", "n:1.1.0-rc1")
+    second = await publish(producer, "same", "n:1.0.1")
+    assert second.version.id != first.version.id  # written at another time
+    again = await publish(producer, "same", "n:1.0.0", "n:1.0.1")
+    assert [tag.tag for tag in again.tags] == ["1.0.0"]
+    assert again.version.id == first.version.id
+    assert any("n:1.0.1 stays at" in note for note in producer.watcher.notes)
+
+
 async def test_a_time_never_goes_back(producer: Producer) -> None:
     await publish(producer, "first", "n")
     producer.now_ms = 5
