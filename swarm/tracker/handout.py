@@ -98,7 +98,7 @@ class HandOuts:
         """Seeders first, while they have room: what only they have starts everything."""
         if not member.lacks or count <= 0:
             return []
-        fitting = [other for other in swarm.origins() if self._fits(member, other, now)]
+        fitting = [other for other in swarm.origins.values() if self._fits(member, other, now)]
         self._rng.shuffle(fitting)
         return [self._introduce(member, other) for other in fitting[:count]]
 

@@ -8,7 +8,6 @@ the store is `leases`'.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from swarm.exchange.liveness import DEATH_S
@@ -75,6 +74,9 @@ class Swarm:
     version: VersionId
     members: dict[AgentId, Member] = field(default_factory=dict)
     by_site: dict[str, list[Member]] = field(default_factory=dict)
+    origins: dict[AgentId, Member] = field(default_factory=dict)
+    complete: dict[AgentId, Member] = field(default_factory=dict)
+    """Who has everything, seeders included."""
     lacking: int = 0
     """How many members lack something."""
 
@@ -83,7 +85,9 @@ class Swarm:
         crowd = self.by_site.setdefault(member.site, [])
         member.place = len(crowd)
         crowd.append(member)
-        self.lacking += member.lacks
+        if member.is_origin:
+            self.origins[member.agent.id] = member
+        self._count_in(member)
 
     def remove(self, member: Member) -> None:
         """Takes a member out, and out of its neighbours' lists."""
@@ -92,16 +96,14 @@ class Swarm:
                 other.neighbours.pop(member.agent.id, None)
         del self.members[member.agent.id]
         self._leave_crowd(member)
-        self.lacking -= member.lacks
+        self.origins.pop(member.agent.id, None)
+        self._count_out(member)
 
     def set_progress(self, member: Member, have_count: int, *, lacks: bool) -> None:
-        self.lacking += lacks - member.lacks
+        self._count_out(member)
         member.have_count = have_count
         member.lacks = lacks
-
-    def origins(self) -> Iterator[Member]:
-        """The seeders, in the order in which they joined."""
-        return (member for member in self.members.values() if member.is_origin)
+        self._count_in(member)
 
     def is_untouched(self) -> bool:
         """Whether nobody but seeders is known to have anything."""
@@ -109,10 +111,17 @@ class Swarm:
 
     def complete_member(self, except_for: AgentId) -> AgentId | None:
         """Somebody who has everything and is connected."""
-        for agent_id, member in self.members.items():
-            if member.is_complete and agent_id != except_for and member.agent.connection is not None:
-                return agent_id
-        return None
+        connected = (agent for agent, member in self.complete.items() if member.agent.connection is not None)
+        return next((agent for agent in connected if agent != except_for), None)
+
+    def _count_in(self, member: Member) -> None:
+        self.lacking += member.lacks
+        if member.is_complete:
+            self.complete[member.agent.id] = member
+
+    def _count_out(self, member: Member) -> None:
+        self.lacking -= member.lacks
+        self.complete.pop(member.agent.id, None)
 
     def _leave_crowd(self, member: Member) -> None:
         crowd = self.by_site[member.site]
@@ -258,6 +267,8 @@ def _check_swarm(swarm: Swarm) -> None:
     assert len(crowds) == len(swarm.members)
     assert all(swarm.by_site[member.site][member.place] is member for member in swarm.members.values())
     assert swarm.lacking == sum(member.lacks for member in swarm.members.values())
+    assert swarm.origins == {agent: member for agent, member in swarm.members.items() if member.is_origin}
+    assert swarm.complete == {agent: member for agent, member in swarm.members.items() if member.is_complete}
     for agent_id, member in swarm.members.items():
         assert agent_id not in member.neighbours
         assert all(agent_id in swarm.members[neighbour].neighbours for neighbour in member.neighbours)

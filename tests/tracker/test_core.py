@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from swarm.protocol.messages import (
@@ -148,8 +150,6 @@ def test_everything_is_forgotten_with_the_last_agent() -> None:
 
 
 def test_the_trackers_table_of_sites_comes_before_what_agents_say() -> None:
-    from ipaddress import ip_network
-
     table = SiteTable([(ip_network("10.0.0.0/8"), "house"), (ip_network("10.1.0.0/16"), "house/east")])
     assert table.site_of("said", ("/ip4/10.1.2.3/tcp/5",)) == "house/east"
     assert table.site_of("said", ("/dns/x/tcp/5", "/ip4/10.2.2.3/tcp/5")) == "house"
