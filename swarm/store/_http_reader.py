@@ -127,8 +127,9 @@ class HttpReader:
 
 
 def shown(url: str) -> str:
-    """A URL without its query: fit for an error."""
-    return urlsplit(url)._replace(query="", fragment="").geturl()
+    """A URL without its query and without credentials: fit for an error."""
+    split = urlsplit(url)
+    return split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def _exchange(method: str, connection: HTTPConnection, split: SplitResult, reading: Reading) -> HTTPResponse:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -69,12 +70,17 @@ def s3_error(status: int, code: str, message: str = "") -> Reply:
 
 
 class Proxy:
-    """`rule` decides about each request; None lets it through. `requests` are those that came, in order."""
+    """`rule` decides about each request; None lets it through. `requests` are those that came, in order.
+
+    With a `body` there is no server behind: it is what every request is answered with.
+    """
 
     def __init__(self, target: str) -> None:
         self.rule: Rule = lambda request: None
         self.requests: list[Request] = []
         self.hangs_ended = 0
+        self.connections = 0
+        self.body: bytes | None = None
         self._target = urlsplit(target).netloc
         self._ended = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -92,6 +98,10 @@ class Proxy:
         self._ended.set()
         self._server.shutdown()
         self._server.server_close()
+
+    def close_connections(self) -> None:
+        """As a server does with those that were idle for long."""
+        self._server.close_connections()
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         request = _read(handler)
@@ -131,6 +141,8 @@ class Proxy:
         self.hangs_ended += 1
 
     def _ask(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        if self.body is not None:
+            return 200, {}, self.body
         connection = http.client.HTTPConnection(self._target, timeout=30)
         try:
             connection.request(request.method, request.path, request.body or None, request.headers)
@@ -154,6 +166,20 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._open: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._open.append(request)
+        super().process_request(request, client_address)
+
+    def close_connections(self) -> None:
+        for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is what these tests are about."""
 
@@ -162,6 +188,10 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
+
+        def setup(self) -> None:
+            proxy.connections += 1
+            super().setup()
 
         def _any(self) -> None:
             proxy.serve(self)
@@ -182,12 +212,17 @@ def _read(handler: BaseHTTPRequestHandler) -> Request:
 
 def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes, length: int) -> None:
     handler.send_response_only(status)
+    is_chunked = "chunked" in headers.get("Transfer-Encoding", "")
     for name, value in headers.items():
         if name.lower() not in {"content-length", "connection", "transfer-encoding"}:
             handler.send_header(name, value)
     is_head = handler.command == "HEAD"
     lengths = [value for name, value in headers.items() if name.lower() == "content-length"]
-    handler.send_header("Content-Length", lengths[0] if is_head and lengths else str(length))
+    if is_chunked:
+        handler.send_header("Transfer-Encoding", "chunked")
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        handler.send_header("Content-Length", lengths[0] if is_head and lengths else str(length))
     handler.end_headers()
     with suppress(OSError, socket.timeout):
         handler.wfile.write(b"" if is_head else body)
