@@ -14,7 +14,7 @@ from swarm.agent.recordbook import Recordbook
 from swarm.agent.trust import Answer
 from swarm.config.configs import CommonConfig
 from swarm.config.store_options import options_of
-from swarm.errors import MissingError, NotFoundError, UnreachableError
+from swarm.errors import MissingError, NotFoundError, UnreachableError, UsageError
 from swarm.protocol.ids import VersionId
 from swarm.protocol.names import nearest
 from swarm.seeder.history import DIRECTORY, OWN, open_history
@@ -30,12 +30,30 @@ async def open_sources(config: CommonConfig) -> AsyncIterator[Sources]:
         if config.store is not None:
             store = await stack.enter_async_context(open_store(config.store, options_of(config)))
             stores.append(("store", store))
-        if (config.home / DIRECTORY / OWN).is_dir():
+        if has_history(config):
             stores.append(("local", await stack.enter_async_context(open_history(config.home))))
         resolver: Resolver = _Alone(Recordbook(config.home), stores)
         if config.tracker or config.lan:
             resolver = await stack.enter_async_context(service().open_resolver(config))
         yield Sources(store, resolver, Recordbook(config.home))
+
+
+@asynccontextmanager
+async def open_records(config: CommonConfig) -> AsyncIterator[Store]:
+    """Where a producer's records are: the store, or what `swarm seed` without one keeps in `$SWARM_HOME`."""
+    if config.store is not None:
+        async with open_store(config.store, options_of(config)) as store:
+            yield store
+    elif has_history(config):
+        async with open_history(config.home) as history:
+            yield history
+    else:
+        raise UsageError("the keys of a name are kept in its store, and none was named", hint="add --store URL")
+
+
+def has_history(config: CommonConfig) -> bool:
+    """Whether something was published from here without a store."""
+    return (config.home / DIRECTORY / OWN).is_dir()
 
 
 class Sources:

@@ -72,8 +72,6 @@ def run(call: Call) -> int:
         _show(call, config)
     else:
         check_name(call.options.name)
-        if config.store is None:
-            raise UsageError(f"key {action} needs the store, where a name's keys are kept", hint="add --store URL")
         call.run(lambda: _with_store(call, config))
     return ExitCode.DONE
 
@@ -101,17 +99,15 @@ def _show(call: Call, config: CommonConfig) -> None:
 
 async def _with_store(call: Call, config: CommonConfig) -> None:
     from cli.rotation import add_key, read_chain, remove_key  # noqa: PLC0415
+    from cli.sources import open_records  # noqa: PLC0415  # trio
     from swarm.config.key_file import load_publisher_key  # noqa: PLC0415
-    from swarm.config.store_options import options_of  # noqa: PLC0415
     from swarm.protocol.keys import parse_fingerprint  # noqa: PLC0415
-    from swarm.store import open_store  # noqa: PLC0415  # boto3 behind it
 
     options = call.options
     is_show = options.action == "show"
     key = None if is_show else parse_fingerprint(options.fingerprint)
     signer = None if is_show else load_publisher_key(config)
-    assert config.store is not None  # run() has looked
-    async with open_store(config.store, options_of(config)) as store:
+    async with open_records(config) as store:
         if key is None or signer is None:
             chain = await read_chain(store, options.name)
             fields = {"name": chain.name, "n": chain.records[-1].n, "keys": chain.fingerprints}
@@ -124,3 +120,5 @@ async def _with_store(call: Call, config: CommonConfig) -> None:
         lines.append(f"signed again: {', '.join(done.tags)}")
     fields = {"name": done.name, "n": done.n, "keys": done.keys, "signed_again": done.tags}
     call.screen.result("name", fields, "\n".join(lines))
+    if config.store is None:
+        call.screen.say("a swarm seed that is running hears of it when it is started again")

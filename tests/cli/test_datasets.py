@@ -26,6 +26,7 @@ from swarm.protocol.ids import Index
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.names import parse_reference
 from swarm.protocol.records import decode_tag_record
+from swarm.seeder.history import open_history
 from swarm.seeder.publication import Publication
 from swarm.seeder.publish import publish
 from swarm.store import open_store
@@ -369,6 +370,21 @@ def test_a_removal_that_was_cut_short_is_finished_by_the_next(world: World, monk
     again = world.run("key", "remove", "places", other.fingerprint, "--json")
     assert again.objects[0]["signed_again"] == ["b"]
     assert world.run("inspect", "places:b").code == 0
+
+
+def test_what_was_published_without_a_store_is_looked_up_and_rotated_in_the_home(world: World) -> None:
+    async def main() -> None:
+        async with open_history(world.home) as history:
+            await publish(world.data, [parse_reference("local:1.0.0")], store=None, history=history, key=world.key)
+
+    trio.run(main)
+    (found,) = world.alone("inspect", "local:1.0.0", "--json").objects
+    assert found["record"]["source"] == "local"
+    other = make_key_file(world.home / "other.key", "key")
+    added = world.alone("key", "add", "local", other.fingerprint)
+    assert added.code == 0, added.err
+    assert "started again" in added.err
+    assert world.alone("key", "show", "local").out.split() == [world.key.fingerprint, other.fingerprint]
 
 
 def test_who_may_not_sign_may_not_change_who_may(world: World) -> None:
