@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from pathlib import Path
 
 from swarm.errors import RefusedError
 from swarm.holdings.lock import Lock, owner, try_lock
@@ -25,12 +24,14 @@ LOCK = b"lock"
 
 
 class Area:
-    """An area whose lock this process holds. Made by `take`; `release` keeps it for the next run."""
+    """An area whose lock this process holds. Made by `take`; `release` keeps it for the next run. `made`: directories
+    above it that were made for it, the lowest first."""
 
-    def __init__(self, path: bytes, lock: Lock) -> None:
+    def __init__(self, path: bytes, lock: Lock, made: list[bytes]) -> None:
         self.path = path
         self.files = Tree(path)
         self._lock = lock
+        self._made = made
 
     def release(self) -> None:
         self.files.close()
@@ -43,10 +44,11 @@ class Area:
             self.files.close()
             with suppress(FileNotFoundError):
                 os.rmdir(self.path)
-            with suppress(OSError):
-                # The last area inside a DEST takes `.swarm` with it.
-                if os.path.basename(os.path.dirname(self.path)) == INSIDE:
-                    os.rmdir(os.path.dirname(self.path))
+            above = os.path.dirname(self.path)
+            # The last area inside a DEST takes `.swarm` with it; what was made for a DEST that came to nothing goes.
+            for each in [above] if os.path.basename(above) == INSIDE else self._made:
+                with suppress(OSError):
+                    os.rmdir(each)
         self._lock.release()
 
 
@@ -65,9 +67,10 @@ def take(path: bytes) -> Area:
 def try_take(path: bytes, *, make: bool = False) -> Area | None:
     """As `take`, and None where another process has it (or, without `make`, where there is none)."""
     with translated(f"stage in {shown(path)}"):
+        made: list[bytes] = []
         while True:
             if make:
-                _make(path)
+                made = _make(path) or made
             elif not os.path.isdir(path):
                 return None
             _check_ours(path)
@@ -76,7 +79,7 @@ def try_take(path: bytes, *, make: bool = False) -> Area | None:
             except FileNotFoundError:
                 # Its last owner removed it just now.
                 continue
-            return Area(path, lock) if lock is not None else None
+            return Area(path, lock, made) if lock is not None else None
 
 
 def remove_below(tree: Tree, path: bytes = b"") -> None:
@@ -95,12 +98,19 @@ def remove_below(tree: Tree, path: bytes = b"") -> None:
         tree.rmdir(below)
 
 
-def _make(path: bytes) -> None:
+def _make(path: bytes) -> list[bytes]:
+    """Returns the directories above that were missing."""
+    made: list[bytes] = []
     above = os.path.dirname(path)
-    if not os.path.isdir(above):
-        Path(os.fsdecode(above)).mkdir(parents=True, exist_ok=True)
+    while not os.path.isdir(above):
+        made.append(above)
+        above = os.path.dirname(above)
+    for directory in reversed(made):
+        with suppress(FileExistsError):
+            os.mkdir(directory)
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
+    return made
 
 
 def _check_ours(path: bytes) -> None:

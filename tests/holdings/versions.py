@@ -61,9 +61,10 @@ def make(
     wanted = {os.fsencode(path): content for path, content in tree.items()}
     said = {os.fsencode(path): mode for path, mode in (modes or {}).items()}
     for path in list(wanted):
-        while b"/" in path:
-            path = path.rpartition(b"/")[0]
-            wanted.setdefault(path, None)
+        above = path.rpartition(b"/")[0]
+        while above:
+            wanted.setdefault(above, None)
+            above = above.rpartition(b"/")[0]
     entries = [_entry(path, wanted[path], said.get(path), mtime_ns) for path in sorted(wanted)]
     contents = {path: content for path, content in wanted.items() if isinstance(content, bytes)}
     stream = b"".join(contents[entry.path] for entry in entries if entry.kind is Kind.FILE)
