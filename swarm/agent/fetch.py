@@ -14,6 +14,7 @@ from swarm.agent.agent import Agent
 from swarm.agent.fetch_shelf import FetchShelf
 from swarm.agent.notices import Committed, Level, Note, Observer, Phase, Planned, Receipt, Resolved
 from swarm.agent.trust import Decision, Pinned, decide
+from swarm.agent.unwrapping import unwrapped
 from swarm.agent.watch import Watch
 from swarm.dataset.selection import Selection
 from swarm.errors import DecodeError, NotFoundError, SwarmError, VerificationError
@@ -59,6 +60,7 @@ class _Target:
     root: Root
 
 
+@unwrapped
 async def fetch(agent: Agent, holdings: Holdings, order: FetchOrder, observer: Observer) -> Receipt:
     """Fetches and returns the receipt. Raises SwarmError; what has come is kept for the next run."""
     return await _Fetch(agent, holdings, order, observer).run()
@@ -83,16 +85,21 @@ class _Fetch:
         watch = Watch(self._agent, shelf, account, self._observer)
         watch.has_store = self._agent.parts.read_store is not None
         self._listen(target.version, shelf, account)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._driver.wait_failed)
-            nursery.start_soon(watch.run)
-            await self._fetch_pages(target, shelf)
-            version = await self._assemble(target)
-            receipt = await self._fetch_blocks(target, version, shelf, account, watch)
-            if not self._order.dry_run:
-                watch.phase = Phase.LINGER
-                await self._linger()
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._driver.wait_failed)
+                nursery.start_soon(watch.run)
+                await self._fetch_pages(target, shelf)
+                version = await self._assemble(target)
+                receipt = await self._fetch_blocks(target, version, shelf, account, watch)
+                if not self._order.dry_run:
+                    watch.phase = Phase.LINGER
+                    await self._linger()
+                nursery.cancel_scope.cancel()
+        except BaseException:
+            # The agent may live on (other versions, a server): it takes no further part in this one.
+            self._driver.submit(e.SessionClosed(target.version))
+            raise
         return receipt
 
     # --- what is meant --------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -13,7 +14,9 @@ from swarm.exchange.events import PeersFound
 from swarm.protocol import keys
 from swarm.protocol.ids import PeerId
 from swarm.protocol.messages import CatalogMessage, Direction, PeerInfo
-from swarm.transport.discovery import Discovery, Found
+
+if TYPE_CHECKING:
+    from swarm.transport.discovery import Discovery, PeerGone, PeerSeen
 
 ASKED_MAX = 32
 """Neighbours asked about a tag at once: a cupboard of boxes; in a hall of thousands some sample of them knows."""
@@ -32,8 +35,8 @@ class Lan:
 
     async def run(self) -> None:
         """Takes what discovery finds, for ever."""
-        async for found in self._discovery.found:
-            self._take(found)
+        async for news in self._discovery:
+            self._take(news)
 
     async def ask(self, question: Question, answered: Callable[[CatalogMessage], None]) -> None:
         """Asks every neighbour there is now, all at once; silence and refusals are no answers."""
@@ -41,18 +44,17 @@ class Lan:
             for peer_id, addresses in list(self._neighbours.items())[:ASKED_MAX]:
                 nursery.start_soon(self._ask_one, peer_id, addresses, question, answered)
 
-    def _take(self, found: Found) -> None:
-        if not found.addresses:
-            self._neighbours.pop(found.peer_id, None)
+    def _take(self, news: PeerSeen | PeerGone) -> None:
+        addresses = getattr(news, "addresses", None)
+        if addresses is None:
+            self._neighbours.pop(news.peer_id, None)
             return
-        if found.peer_id == self._driver.transport.peer_id:
-            return
-        self._neighbours[found.peer_id] = found.addresses
         try:
-            agent = keys.agent_id_of(keys.public_key_of(found.peer_id))
+            agent = keys.agent_id_of(keys.public_key_of(news.peer_id))
         except SwarmError:
             return  # announced by something that is no agent of ours
-        self._driver.submit(PeersFound(None, (PeerInfo(agent, found.peer_id, found.addresses, "", False),)))
+        self._neighbours[news.peer_id] = addresses
+        self._driver.submit(PeersFound(None, (PeerInfo(agent, news.peer_id, addresses, "", False),)))
 
     async def _ask_one(
         self,

@@ -24,7 +24,7 @@ READ_AHEAD = 2
 """Blocks read before their turn: one is being sent, the next is ready."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """One block to send; `data` comes before its turn, `is_cancelled` at any time."""
 

@@ -7,12 +7,12 @@ import time
 from swarm.agent.fetch import FetchOrder
 from swarm.agent.fetch import fetch as run_fetch
 from swarm.agent.notices import Observer, Ready, Receipt
+from swarm.agent.unwrapping import unwrapped
 from swarm.config.configs import FetchConfig
 from swarm.dataset.selection import Selection
 from swarm.errors import UsageError
 from swarm.service.assembly import fresh_key, open_parts
 from swarm.service.pinning import pinned, rememberer
-from swarm.service.unwrapping import unwrapped
 
 
 @unwrapped

@@ -12,6 +12,7 @@ from swarm.agent.announce import Announcement, announce, keep_announced
 from swarm.agent.library import HeldVersion, StoredVersion, opened
 from swarm.agent.notices import Level, Note, Observer, Published, Ready
 from swarm.agent.shelf import Shelf
+from swarm.agent.unwrapping import unwrapped
 from swarm.config.configs import SeedConfig
 from swarm.config.key_file import load_or_make_identity
 from swarm.config.store_options import options_of
@@ -25,7 +26,6 @@ from swarm.service.assembly import Parts, open_parts
 from swarm.service.from_store import load_from_store
 from swarm.service.publishing import publish_path
 from swarm.service.tracking import open_embedded_tracker
-from swarm.service.unwrapping import unwrapped
 from swarm.service.watching import report_serving
 from swarm.store import open_store
 

@@ -9,6 +9,7 @@ import trio
 
 from swarm.agent.library import open_held
 from swarm.agent.notices import Level, Note, Observer, Ready
+from swarm.agent.unwrapping import unwrapped
 from swarm.config.configs import ServeConfig
 from swarm.config.key_file import load_or_make_identity
 from swarm.errors import NotFoundError
@@ -17,7 +18,6 @@ from swarm.exchange import events as e
 from swarm.holdings.holdings import Holdings
 from swarm.holdings.record import HoldingRecord
 from swarm.service.assembly import Parts, open_parts
-from swarm.service.unwrapping import unwrapped
 from swarm.service.watching import report_serving
 
 IDENTITY_FILE = "agent.key"

@@ -1,0 +1,210 @@
+"""Which record is believed: every rule of DESIGN 3 (Trust) as a script of answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from swarm.agent.trust import Answer, Decision, Pinned, decide
+from swarm.errors import ForkError, NotFoundError, RefusedError, SwarmError, TrustError
+from swarm.protocol.ids import Realm, VersionId
+from swarm.protocol.keys import SigningKey
+from swarm.protocol.records import NameRecord, TagRecord, record_id, sign_name_record, sign_tag_record
+from swarm.protocol.tags import is_immutable
+
+REALM, OTHER_REALM = Realm(b"r" * 16), Realm(b"o" * 16)
+ALICE, BOB, MALLORY = (SigningKey.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
+NOW = 1_800_000_000_000
+
+
+def root(n: int) -> VersionId:
+    return VersionId(bytes([n]) * 32)
+
+
+def chain(*steps: tuple[SigningKey, tuple[SigningKey, ...]], realm: Realm = REALM) -> tuple[bytes, ...]:
+    """Each step: who signs, and who may sign from then on."""
+    records: list[bytes] = []
+    for n, (signer, keys) in enumerate(steps):
+        prev = record_id(records[-1]) if records else None
+        record = NameRecord(realm, "data", n, tuple(key.public_key for key in keys), prev, NOW, signer.public_key)
+        records.append(sign_name_record(record, signer))
+    return tuple(records)
+
+
+def tagged(
+    key: SigningKey = ALICE, *, tag: str = "latest", seq: int = 0, to: int | None = 1, epoch: int = 1, realm: Realm = REALM
+) -> bytes:
+    record = TagRecord(
+        realm, "data", tag, epoch, seq, b"p" * 32 if seq else None, None if to is None else root(to), NOW,
+        key.public_key, immutable=is_immutable(tag),
+    )  # fmt: skip
+    return sign_tag_record(record, key)
+
+
+ALICES = chain((ALICE, (ALICE,)))
+
+
+def ask(
+    *answers: Answer,
+    tag: str | None = "latest",
+    pin: Pinned | None = None,
+    seen: bytes | None = None,
+    seen_chain: tuple[bytes, ...] = (),
+    now_ms: int = NOW,
+) -> Decision:
+    return decide("data", tag, answers, pin=pin, seen=seen, seen_chain=seen_chain, now_ms=now_ms)
+
+
+def store(*records: bytes, names: tuple[bytes, ...] = ALICES) -> Answer:
+    return Answer("store", records, names)
+
+
+def tracker(*records: bytes, names: tuple[bytes, ...] = ALICES) -> Answer:
+    return Answer("tracker", records, names, root=b"the root")
+
+
+def test_the_first_use_says_so() -> None:
+    decision = ask(store(tagged()))
+    assert decision.is_first_use
+    assert decision.record.root == root(1)
+
+
+def test_a_pinned_key_is_no_first_use() -> None:
+    assert not ask(store(tagged()), pin=Pinned(ALICE.public_key, REALM)).is_first_use
+
+
+def test_the_highest_record_of_several_sources_wins() -> None:
+    assert ask(tracker(tagged(seq=1, to=1)), store(tagged(seq=2, to=2))).record.root == root(2)
+
+
+def test_a_new_epoch_is_newer_than_any_number() -> None:
+    assert ask(tracker(tagged(seq=9, to=1)), store(tagged(epoch=2, to=2))).record.root == root(2)
+
+
+def test_the_root_comes_from_whoever_sent_it_along() -> None:
+    assert ask(store(tagged()), tracker(tagged())).root == b"the root"
+
+
+def test_equal_number_with_another_root_is_a_fork() -> None:
+    with pytest.raises(ForkError, match="two records claim one number"):
+        ask(tracker(tagged(to=1)), store(tagged(to=2)))
+
+
+def test_older_than_seen_is_refused() -> None:
+    with pytest.raises(RefusedError, match="older than what this machine has seen"):
+        ask(store(tagged(seq=0)), seen=tagged(seq=5, to=2), seen_chain=ALICES)
+
+
+def test_the_same_as_seen_is_taken() -> None:
+    assert ask(store(tagged()), seen=tagged(), seen_chain=ALICES).record.seq == 0
+
+
+def test_a_fork_against_what_was_seen_is_refused() -> None:
+    with pytest.raises(ForkError):
+        ask(store(tagged(to=1)), seen=tagged(to=2), seen_chain=ALICES)
+
+
+def test_another_key_than_the_pinned_one_is_refused_with_both_shown() -> None:
+    with pytest.raises(TrustError) as caught:
+        ask(store(tagged(MALLORY), names=chain((MALLORY, (MALLORY,)))), pin=Pinned(ALICE.public_key, REALM))
+    assert ALICE.fingerprint in str(caught.value)
+    assert MALLORY.fingerprint in str(caught.value)
+
+
+def test_listing_the_pinned_key_in_a_chain_of_ones_own_gains_nothing() -> None:
+    names = chain((MALLORY, (MALLORY, ALICE)))
+    with pytest.raises(TrustError):
+        ask(store(tagged(MALLORY), names=names), pin=Pinned(ALICE.public_key, REALM))
+
+
+def test_a_rotated_key_is_followed() -> None:
+    names = chain((ALICE, (ALICE,)), (ALICE, (ALICE, BOB)), (BOB, (BOB,)))
+    assert ask(store(tagged(BOB), names=names), pin=Pinned(ALICE.public_key, REALM)).record.key == BOB.public_key
+
+
+def test_a_removed_key_signs_no_more() -> None:
+    names = chain((ALICE, (ALICE, BOB)), (ALICE, (ALICE,)))
+    with pytest.raises(TrustError, match="may no longer sign"):
+        ask(store(tagged(BOB), names=names))
+
+
+def test_a_source_that_is_behind_does_not_bring_a_removed_key_back() -> None:
+    behind, newest = chain((ALICE, (ALICE, BOB))), chain((ALICE, (ALICE, BOB)), (ALICE, (ALICE,)))
+    decision = ask(tracker(tagged(BOB, seq=7, to=7), names=behind), store(tagged(ALICE, seq=3, to=3), names=newest))
+    assert decision.record.root == root(3)
+
+
+def test_another_realm_than_the_pinned_one_is_refused_with_both_shown() -> None:
+    names = chain((ALICE, (ALICE,)), realm=OTHER_REALM)
+    with pytest.raises(TrustError) as caught:
+        ask(store(tagged(realm=OTHER_REALM), names=names), pin=Pinned(ALICE.public_key, REALM))
+    assert REALM.hex() in str(caught.value)
+    assert OTHER_REALM.hex() in str(caught.value)
+    assert "--realm" in caught.value.hint
+
+
+def test_two_keys_that_claim_an_unpinned_name_are_refused_both_listed() -> None:
+    lan = (
+        Answer("lan", (tagged(ALICE),), ALICES),
+        Answer("lan", (tagged(MALLORY, seq=9, to=9),), chain((MALLORY, (MALLORY,)))),
+    )
+    with pytest.raises(TrustError) as caught:
+        ask(*lan)
+    assert ALICE.fingerprint in str(caught.value)
+    assert MALLORY.fingerprint in str(caught.value)
+
+
+def test_a_chain_that_does_not_begin_like_the_one_seen_is_a_fork() -> None:
+    with pytest.raises(ForkError):
+        ask(store(tagged(MALLORY), names=chain((MALLORY, (MALLORY,)))), seen_chain=ALICES)
+
+
+def test_without_a_tag_latest_is_meant_else_the_newest_release() -> None:
+    assert ask(store(tagged(tag="1.0.0"), tagged(to=2)), tag=None).record.tag == "latest"
+    assert ask(store(tagged(tag="1.0.0"), tagged(tag="1.10.0"), tagged(tag="1.9.0")), tag=None).record.tag == "1.10.0"
+
+
+def test_a_removed_latest_does_not_hide_the_releases() -> None:
+    assert ask(store(tagged(to=None, seq=1), tagged(tag="2.0.0")), tag=None).record.tag == "2.0.0"
+
+
+def test_a_tombstone_is_not_found() -> None:
+    with pytest.raises(NotFoundError, match="removed"):
+        ask(store(tagged(to=None)))
+
+
+def test_an_unknown_tag_names_the_nearest() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        ask(store(tagged(tag="stable")), tag="stabel")
+    assert "stable" in caught.value.hint
+
+
+def test_an_unknown_name_passes_on_what_the_sources_found_near() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        ask(Answer("store", (), (), near=("date",)))
+    assert "date" in caught.value.hint
+
+
+def with_times(**times: int) -> bytes:
+    record = TagRecord(REALM, "data", "latest", 1, 0, None, root(1), NOW, ALICE.public_key)
+    return sign_tag_record(replace(record, **times), ALICE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("times", [{"expires": NOW}, {"not_before": NOW + 1}])
+def test_a_record_counts_only_in_its_time(times: dict[str, int]) -> None:
+    with pytest.raises(RefusedError):
+        ask(store(with_times(**times)))
+
+
+def test_a_forged_signature_never_counts() -> None:
+    forged = bytearray(tagged())
+    forged[-1] ^= 1
+    with pytest.raises(SwarmError):
+        ask(store(bytes(forged)))
+
+
+def test_one_source_that_lies_does_not_silence_the_other() -> None:
+    forged = bytearray(tagged(seq=9))
+    forged[-1] ^= 1
+    assert ask(tracker(bytes(forged)), store(tagged(to=3))).record.root == root(3)
