@@ -273,7 +273,7 @@ async def test_a_killed_publish_is_continued(producer: Producer, monkeypatch: py
     again = await producer.publish("name", options=PublishOptions(average=64 * 1024))
     total = len(again.version.block_ids)
     assert total > 50
-    assert total - 12 - 32 <= again.blocks_new <= total - 5
+    assert total - 12 - 32 <= again.blocks_new < total
     assert again.tags[0].is_moved
 
 
