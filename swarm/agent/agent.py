@@ -85,6 +85,8 @@ class AgentParts:
     discovery: Discovery | None = None
     limits: Limits = field(default_factory=Limits)
     trace: Callable[[e.Event, float, list[c.Command]], None] | None = None
+    rng: Random = field(default_factory=lambda: Random(os.urandom(16)))
+    """Decides who is served next, and guards nothing. A recorded run replays with the same one."""
 
 
 class Agent:
@@ -121,8 +123,7 @@ class Agent:
             addresses=parts.transport.addresses,
             has_tracker=bool(parts.trackers),
         )
-        rng = Random(os.urandom(16))  # decides who is served next, guards nothing
-        return Node(config, rng, parts.me.agent_id, parts.me.site)
+        return Node(config, parts.rng, parts.me.agent_id, parts.me.site)
 
     def _handle_catalog(self, link: Link, message: CatalogMessage) -> None:
         self.catalog.handle(link, message)

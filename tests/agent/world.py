@@ -100,6 +100,7 @@ class World:
         limits: Limits | None = None,
         home: Path | None = None,
         trace: Callable[[e.Event, float, list[c.Command]], None] | None = None,
+        rng: random.Random | None = None,
     ) -> Machine:
         """A running agent that resolves from the store; it reads blocks from there only with `reads_store`."""
         self._count += 1
@@ -131,6 +132,7 @@ class World:
             root_of=holdings.root,
             limits=limits or Limits(),
             trace=trace,
+            rng=rng or random.Random(self._count),
         )
         agent = await self._stack.enter_async_context(open_agent(parts))
         holdings.on_lost = lambda version, runs: agent.driver.submit(e.BlocksLost(version, runs, LostReason.EDITED))
