@@ -128,8 +128,8 @@ async def test_where_multicast_is_impossible_nothing_is_found_and_nothing_fails(
 PROGRAM = """
     import json, sys, trio
     from swarm.transport.discovery import PeerSeen, open_discovery
-    
-    async def main(number, ip, seconds):
+
+    async def main(peer_id, ip, seconds):
         addresses = (f"/ip4/{ip}/tcp/4001",)
         interfaces = [ip] if ip == "127.0.0.1" else None
         async with open_discovery(peer_id, lambda: addresses, interfaces=interfaces) as heard:
