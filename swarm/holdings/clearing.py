@@ -36,7 +36,9 @@ class Clearing:
         open_directories(self._tree, scope)
         for number, _entry in reversed(list(scope.entries())):
             self._tick(0)
-            self.remove(number)
+            # What another user has put under lock stays, and is kept aside with its directory.
+            with suppress(PermissionError):
+                self.remove(number)
 
     def remove(self, number: int) -> None:
         """One entry, if it is ours. A directory is ours if it is empty."""
@@ -61,7 +63,18 @@ class Clearing:
         try:
             return has_right_bytes(self._tree, entry, self._tick) is not None
         except PermissionError:
+            return self._is_ours_unlocked(entry, status)
+
+    def _is_ours_unlocked(self, entry: Entry, status: os.stat_result) -> bool:
+        """Of a file that we may not read but own: it gets its mode back if it stays."""
+        try:
+            self._tree.set_mode(entry.path, 0o400)
+        except PermissionError:
             return False
+        is_ours = has_right_bytes(self._tree, entry, self._tick) is not None
+        if not is_ours:
+            self._tree.set_mode(entry.path, stat.S_IMODE(status.st_mode))
+        return is_ours
 
 
 def keep_aside(path: bytes, dest: bytes, mark: str) -> bytes:

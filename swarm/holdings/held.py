@@ -52,7 +52,7 @@ class Held:
 
     def read(self, block: int) -> bytes | None:
         """The block's bytes, verified; None where it is not held. Raises TouchedError where files turn out to have
-        been changed (`forget` them then), OSError. A file that may not be read is as good as not held."""
+        been changed, or may not be read (`forget` them then), OSError."""
         if block not in self.have:
             return None
         touched: set[int] = set()
@@ -64,8 +64,6 @@ class Held:
                 data = self._read(pieces, self.body.version.block_lengths[block])
             except TouchedError as error:
                 touched.update(error.numbers)
-                continue
-            except PermissionError:
                 continue
             if digest(data) == self.body.version.block_ids[block]:
                 if touched:
@@ -106,10 +104,16 @@ class Held:
         for number, entry in self.scope.entries():
             if entry.kind is not Kind.FILE or not self.signatures.is_known(number):
                 continue
-            status = self.tree.find(entry.path)
-            if status is None or not is_untouched(self.signatures[number], status.status):
+            if not self._is_untouched(number, entry.path):
                 found.append(number)
         return found
+
+    def _is_untouched(self, number: int, path: bytes) -> bool:
+        try:
+            found = self.tree.find(path)
+        except PermissionError:
+            return False
+        return found is not None and is_untouched(self.signatures[number], found.status)
 
     def _read(self, pieces: list[Piece], length: int) -> bytearray:
         buffer = bytearray(length)
@@ -147,7 +151,7 @@ class Held:
         try:
             return self.tree.open(self.body.version.entries.path(number), os.O_RDONLY)
         except OSError as error:
-            if is_missing(error):
+            if is_missing(error) or isinstance(error, PermissionError):
                 raise TouchedError([number]) from error
             raise
 

@@ -72,8 +72,8 @@ def boot_id() -> bytes:
     Where there is none (not Linux), bytes that no other process has: every run then verifies what is staged again.
     """
     try:
-        with open(BOOT_ID_PATH, encoding="ascii") as file:
-            return bytes.fromhex(file.read().strip().replace("-", ""))
+        with open(BOOT_ID_PATH, "rb") as file:
+            return bytes.fromhex(file.read().decode().strip().replace("-", ""))
     except (OSError, ValueError):
         return os.urandom(16)
 

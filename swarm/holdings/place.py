@@ -24,7 +24,7 @@ NAME_BYTES_MAX = 200
 PARTS = frozenset({b"lock", b"journal", b"journal.new", b"margins", b"tree", b"probe-a", b"probe-b"})
 """What an area may have in it."""
 
-_NUMBER = re.compile(rb"(?:\.swarm-|/)[0-9a-f]{8}\Z")
+_NUMBER = re.compile(rb"[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +50,18 @@ def place(dest: bytes, version: VersionId) -> Place:
 def areas(dest: bytes) -> list[bytes]:
     """Staging areas of `dest` that exist, of any version. Nothing else is named like them and has only their parts."""
     above, prefix = os.path.dirname(dest), _prefix(dest)
-    beside = [above + b"/" + name for name in _names(above) if name.startswith(prefix)]
-    inside = [dest + b"/" + INSIDE + b"/" + name for name in _names(dest + b"/" + INSIDE)]
+    beside = [
+        above + b"/" + name
+        for name in _names(above)
+        if name.startswith(prefix) and _NUMBER.fullmatch(name, len(prefix))
+    ]
+    within = dest + b"/" + INSIDE
+    inside = [within + b"/" + name for name in _names(within) if _NUMBER.fullmatch(name)]
     return [path for path in sorted(beside) + sorted(inside) if _is_area(path)]
 
 
 def _is_area(path: bytes) -> bool:
-    if os.path.islink(path) or not os.path.isdir(path) or not _NUMBER.search(path):
-        return False
-    return PARTS.issuperset(_names(path))
+    return os.path.isdir(path) and not os.path.islink(path) and PARTS.issuperset(_names(path))
 
 
 def _prefix(dest: bytes) -> bytes:

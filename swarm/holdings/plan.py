@@ -24,7 +24,7 @@ from swarm.protocol.bitfield import Bitfield
 SHOWN_MAX = 10
 """Paths in an error; the rest is counted."""
 
-BROKEN = (State.EDITED, State.MISSING, State.UNREADABLE)
+BROKEN = (State.EDITED, State.MISSING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _check_neighbours(records: list[HoldingRecord], dest: bytes) -> None:
 
 
 def _refuse_edited(dest: bytes, found: Survey, *, with_extra: bool) -> None:
-    edited = found.paths(State.EDITED, State.UNREADABLE)
+    edited = found.paths(State.EDITED)
     extra = found.extra if with_extra else []
     if edited:
         raise EditedFilesError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from swarm.holdings import journal as journals
 from swarm.holdings.area import LOCK, Area, remove_below
+from swarm.holdings.clearing import open_directories
 from swarm.holdings.journal import Journal
 from swarm.holdings.scope import Scope
 from swarm.holdings.staged import StagedFiles
@@ -38,6 +39,8 @@ def resume(area: Area, files: StagedFiles, scope: Scope, tick: Tick) -> Resumed:
         _empty(area)
     if files.make():
         return Resumed(journals.create(area.files, wanted, []), Bitfield(blocks), Bitfield(blocks))
+    # A commit that was broken off may have given directories the modes that they will have.
+    open_directories(files.tree, scope)
     header, positions = found or (None, [])
     received = _bits(positions, blocks) & scope.needed
     if header == wanted:

@@ -29,7 +29,7 @@ Tick = Callable[[int], None]
 
 class State(IntEnum):
     """ABSENT: not of the scope. TOUCHED: another stat than was recorded, and the right bytes. UNREADABLE: we may not
-    look, and the stat is not the recorded one."""
+    look (an ordinary user and mode 0, say); neither right nor known to be wrong."""
 
     ABSENT = 0
     INTACT = 1
@@ -114,8 +114,12 @@ class _Surveying:
 
     def look(self, number: int, entry: Entry) -> None:
         self._tick(0)
-        found = self._tree.find(entry.path)
-        state = State.MISSING if found is None else self._state(number, entry, found)
+        found = None
+        try:
+            found = self._tree.find(entry.path)
+            state = State.MISSING if found is None else self._state(number, entry, found)
+        except PermissionError:
+            state = State.UNREADABLE
         self.found.states[number] = state
         has_mode = state in {State.INTACT, State.TOUCHED} and entry.kind is not Kind.SYMLINK
         if found is not None and has_mode and stat.S_IMODE(found.status.st_mode) & 0o777 != entry.mode & 0o777:
@@ -132,10 +136,7 @@ class _Surveying:
             self.found.signatures[number] = self._known[number]
             self._tick(entry.size)
             return State.INTACT
-        try:
-            status = has_right_bytes(self._tree, entry, self._tick)
-        except PermissionError:
-            return State.UNREADABLE
+        status = has_right_bytes(self._tree, entry, self._tick)
         if status is None:
             return State.EDITED
         self.found.signatures[number] = signature_of(status)
@@ -146,7 +147,7 @@ def _extras_below(tree: Tree, directory: bytes, paths: set[bytes]) -> list[bytes
     found: list[bytes] = []
     try:
         names = tree.names(directory)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return found
     for name in names:
         path = directory + b"/" + name if directory else name
