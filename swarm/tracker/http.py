@@ -16,6 +16,7 @@ import h11
 import trio
 
 from swarm.errors import PermissionError_, UsageError
+from swarm.transport.nursery_of_one import nursery_of_one
 
 HEAD_BYTES_MAX = 16 * 1024
 """Of a request's line and headers: what proxies and browsers add stays below."""
@@ -61,12 +62,11 @@ async def open_http(listen: tuple[tuple[str, int], ...], pages: Pages) -> AsyncI
     try:
         for ip, port in listen:
             listeners += await _bind(ip, port)
-        async with trio.open_nursery() as nursery:
+        async with nursery_of_one() as nursery:
             limiter = trio.CapacityLimiter(CONNECTIONS_MAX)
             for listener in listeners:
                 nursery.start_soon(_listen, listener, pages, limiter)
             yield tuple(dict.fromkeys(_url(listener) for listener in listeners))
-            nursery.cancel_scope.cancel()
     finally:
         for listener in listeners:
             listener.socket.close()

@@ -36,6 +36,7 @@ from swarm.tracker.settings import TrackerHello, TrackerSettings
 from swarm.tracker.sites import SiteTable
 from swarm.tracker.statistics import TrackerStatistics
 from swarm.tracker.store_link import OpenStore, StoreLink
+from swarm.transport.nursery_of_one import nursery_of_one
 from swarm.transport.transport import Connection, Transport
 
 FIRST_NUMBER_BITS = 48
@@ -205,7 +206,7 @@ async def open_tracker(
 
     `hello`, if it is the transport's, is told the realm as soon as it is known. Raises what `open_http` raises.
     """
-    async with trio.open_nursery() as nursery:
+    async with nursery_of_one() as nursery:
         tracker = TrackerService(settings, transport, open_store, nursery)
         if hello is not None:
             hello.realm_of = lambda: tracker.realm
@@ -215,9 +216,8 @@ async def open_tracker(
             try:
                 yield tracker
             finally:
-                with trio.CancelScope(shield=True):
+                with trio.CancelScope(shield=True):  # bounded; a tracker that is told to end says so to its agents
                     await tracker.say_goodbye()
-                nursery.cancel_scope.cancel()
 
 
 async def _close(connection: Connection, reason: str, is_graceful: bool) -> None:
