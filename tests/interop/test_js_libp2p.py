@@ -50,8 +50,10 @@ async def test_js_libp2p_dials_us_with_noise_and_yamux_and_pings(js: Path) -> No
 
 async def test_we_dial_js_libp2p_and_find_that_it_is_no_peer_of_ours(js: Path) -> None:
     """The encryption and the multiplexer work, its identity is proven; only our protocol is unknown there."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen([*PEER, "listen"], cwd=js, text=True, **pipes) as peer:  # noqa: ASYNC220 - it starts at once
+    command = [*PEER, "listen"]
+    with subprocess.Popen(  # noqa: ASYNC220 - it starts at once
+        command, cwd=js, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as peer:
         assert peer.stdout is not None
         assert peer.stdin is not None
         address = (await trio.to_thread.run_sync(peer.stdout.readline)).strip()
