@@ -11,14 +11,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.ui.wording import doing, percent, plural, printable, sources
+from cli.ui.wording import WITH_PEERS, doing, pace, percent, plural, printable, sources
 from swarm.agent.notices import Phase, Progress
-from swarm.config.quantities import show_duration, show_rate, show_size
+from swarm.config.quantities import show_size
 
 REDRAW_SECONDS = 0.1
 """Ten pictures a second look smooth; more is work for a terminal over a slow line."""
 
-BAR_WIDTH = 28
+BAR_WIDTH_MIN, BAR_WIDTH_MAX = 8, 28
+"""Columns: narrower shows nothing, wider nothing more."""
 
 
 class Bar:
@@ -37,7 +38,7 @@ class Bar:
         now = self._clock()
         if now - self._drawn_at >= REDRAW_SECONDS or progress.phase is not self._phase:
             self._drawn_at, self._phase = now, progress.phase
-            self._live.update(picture(progress), refresh=True)
+            self._live.update(picture(progress, self._live.console.width), refresh=True)
 
     def say(self, text: str) -> None:
         """A line above the bar."""
@@ -48,28 +49,32 @@ class Bar:
         self._live.stop()
 
 
-def picture(progress: Progress) -> Group:
-    """The bar's lines."""
-    lines: list[Table | Text] = [_first_line(progress)]
+def picture(progress: Progress, width: int) -> Group:
+    """The bar's lines, none of them longer than `width`."""
+    lines: list[Table | Text] = [_first_line(progress, width)]
     below = [sources(progress.bytes_peer, progress.bytes_origin, progress.bytes_local)]
     if progress.bytes_sent:
         below.append(f"{show_size(progress.bytes_sent)} given")
     if any(below):
-        lines.append(Text("  " + ", ".join(one for one in below if one), style="dim"))
+        lines.append(_cut("  " + ", ".join(one for one in below if one), "dim"))
     if progress.waiting:
-        lines.append(Text(f"  waiting: {printable(progress.waiting)}", style="yellow"))
+        lines.append(_cut(f"  waiting: {printable(progress.waiting)}", "yellow"))
     return Group(*lines)
 
 
-def _first_line(progress: Progress) -> Table:
+def _first_line(progress: Progress, width: int) -> Table | Text:
+    name, facts = doing(progress.phase), _facts(progress)
+    if not progress.bytes_total:
+        return _cut("  ".join([name, *facts]), "")
+    done = min(progress.bytes_done, progress.bytes_total)
+    facts.insert(0, percent(done, progress.bytes_total))
+    text = "  ".join(facts)
+    room = width - len(name) - len(text) - 2
+    if room < BAR_WIDTH_MIN:
+        return _cut(f"{name} {text}", "")
     row = Table.grid(padding=(0, 1))
-    cells: list[ProgressBar | Text] = [Text(doing(progress.phase), style="bold")]
-    if progress.bytes_total:
-        done = min(progress.bytes_done, progress.bytes_total)
-        cells.append(ProgressBar(total=progress.bytes_total, completed=done, width=BAR_WIDTH))
-        cells.append(Text(percent(done, progress.bytes_total)))
-    cells += [Text(one, no_wrap=True) for one in _facts(progress)]
-    row.add_row(*cells)
+    bar = ProgressBar(total=progress.bytes_total, completed=done, width=min(room, BAR_WIDTH_MAX))
+    row.add_row(_cut(name, "bold"), bar, _cut(text, ""))
     return row
 
 
@@ -78,10 +83,11 @@ def _facts(progress: Progress) -> list[str]:
     facts = [f"{show_size(progress.bytes_done)}{total}"] if progress.bytes_done or total else []
     if progress.files_done is not None:
         facts.insert(0, plural(progress.files_done, "file"))
-    if progress.rate > 0:
-        facts.append(show_rate(progress.rate))
-    if progress.seconds_left is not None and progress.rate > 0:
-        facts.append(f"{show_duration(progress.seconds_left)} left")
-    if progress.phase in (Phase.FETCH, Phase.LINGER, Phase.SERVE):
+    facts += pace(progress)
+    if progress.phase in WITH_PEERS:
         facts.append(plural(progress.peers, "peer"))
     return facts
+
+
+def _cut(text: str, style: str) -> Text:
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")

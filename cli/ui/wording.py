@@ -12,15 +12,18 @@ _DOING = {
     Phase.SCAN: "scanning",
     Phase.PREPARE: "cutting and hashing",
     Phase.UPLOAD: "uploading",
-    Phase.RESOLVE: "asking for the version",
+    Phase.RESOLVE: "resolving",
     Phase.MANIFEST: "reading the manifest",
-    Phase.REUSE: "looking at what is here",
+    Phase.REUSE: "reusing what is here",
     Phase.FETCH: "fetching",
-    Phase.COMMIT: "putting it in place",
+    Phase.COMMIT: "committing",
     Phase.LINGER: "giving to others",
     Phase.SERVE: "serving",
     Phase.VERIFY: "verifying",
 }
+
+WITH_PEERS = (Phase.FETCH, Phase.LINGER, Phase.SERVE)
+"""Phases in which others matter."""
 
 
 def printable(text: str) -> str:
@@ -37,19 +40,23 @@ def plural(count: int, noun: str) -> str:
 
 def progress_line(progress: Progress) -> str:
     """Everything about a moment in one line: bytes, rate, time left, sources, peers, why it waits."""
-    parts = [_DOING[progress.phase], _amount(progress)]
-    if progress.rate > 0:
-        parts.append(show_rate(progress.rate))
-    if progress.seconds_left is not None and progress.rate > 0:
-        parts.append(f"{show_duration(progress.seconds_left)} left")
+    parts = [_DOING[progress.phase], _amount(progress), *pace(progress)]
     parts.append(sources(progress.bytes_peer, progress.bytes_origin, progress.bytes_local))
-    if progress.phase in (Phase.FETCH, Phase.LINGER, Phase.SERVE):
+    if progress.phase in WITH_PEERS:
         parts.append(plural(progress.peers, "peer"))
     if progress.bytes_sent:
         parts.append(f"{show_size(progress.bytes_sent)} given")
     if progress.waiting:
         parts.append(f"waiting: {printable(progress.waiting)}")
     return ", ".join(part for part in parts if part)
+
+
+def pace(progress: Progress) -> list[str]:
+    """Rate and time left, while there is something to hurry."""
+    if progress.rate <= 0 or progress.phase is Phase.COMMIT:
+        return []
+    left = progress.seconds_left
+    return [show_rate(progress.rate), *([f"{show_duration(left)} left"] if left else [])]
 
 
 def doing(phase: Phase) -> str:
@@ -85,8 +92,11 @@ def resolved_line(resolved: Resolved) -> str:
 
 def planned_line(planned: Planned) -> str:
     """What the fetch will cost, printed before the first byte."""
+    whole = f"{plural(planned.files, 'file')}, {show_size(planned.bytes)}"
+    if planned.bytes_needed == 0:
+        return f"{whole}: {printable(planned.dest)} has it as it should be"
     return (
-        f"{plural(planned.files, 'file')}, {show_size(planned.bytes)}: {show_size(planned.bytes_local)} is here, "
+        f"{whole}: {show_size(planned.bytes_local)} is here, "
         f"{show_size(planned.bytes_to_fetch)} to fetch; needs {show_size(planned.bytes_needed)} of "
         f"{show_size(planned.bytes_free)} free at {printable(planned.dest)}"
     )

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from cli.ui.bar import picture
 from cli.ui.json_lines import JsonScreen
 from cli.ui.screen import Look, is_verbose, wants_color
 from cli.ui.text import TextScreen
-from cli.ui.wording import percent, printable, progress_line, receipt_lines
+from cli.ui.wording import doing, percent, printable, progress_line, receipt_lines
 from swarm.agent.notices import Committed, Note, Phase, Planned, Progress, Receipt, Resolved
 from tests.cli.conftest import DIGEST, RECEIPT
 
@@ -103,6 +105,20 @@ def test_a_terminal_gets_a_bar_that_goes_away(monkeypatch: pytest.MonkeyPatch) -
     screen.close()
 
 
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_a_bar_keeps_within_its_terminal(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    for phase in Phase:
+        moments = (moment(999, "x" * 300, phase), Progress(phase, 5), Progress(phase, 7 * 10**12, 9 * 10**12, 1e9, 1e4))
+        for one in moments:
+            with console.capture() as captured:
+                console.print(picture(one, width))
+            lines = captured.get().splitlines()
+            assert max(map(len, lines)) <= width
+            assert len(lines) <= 3
+            assert lines[0].startswith(doing(phase)[:10])
+
+
 def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     screen, _, err, clock = text_screen(Look(), Terminal())
@@ -179,6 +195,12 @@ def test_what_a_fetch_will_cost_is_said_before_the_first_byte() -> None:
     )
 
 
+def test_a_plan_to_do_nothing_speaks_of_no_room() -> None:
+    screen, _, err, _ = text_screen()
+    screen.notify(Planned("a:b", DIGEST, 2, 3_000_000, 3_000_000, 0, 0, 0, "/srv/a"))
+    assert err.getvalue() == "2 files, 3.00 MB: /srv/a has it as it should be\n"
+
+
 def test_a_commit_that_was_not_one_step_is_told_and_one_that_was_is_not() -> None:
     screen, _, err, _ = text_screen()
     screen.notify(Committed("a:b", DIGEST, "/srv/a", is_atomic=True))
@@ -225,7 +247,7 @@ def test_an_empty_dataset_has_a_receipt_too() -> None:
 
 def test_files_are_counted_where_they_are_what_counts() -> None:
     assert progress_line(Progress(Phase.SCAN, 2_000_000, files_done=1)) == "scanning, 1 file, 2.00 MB"
-    assert progress_line(Progress(Phase.RESOLVE, 0)) == "asking for the version"
+    assert progress_line(Progress(Phase.RESOLVE, 0)) == "resolving"
 
 
 @given(st.text())
