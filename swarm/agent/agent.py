@@ -122,6 +122,7 @@ class Agent:
             peer_id=parts.transport.peer_id,
             addresses=parts.transport.addresses,
             has_tracker=bool(parts.trackers),
+            waits_for_lan=parts.discovery is not None,
         )
         return Node(config, parts.rng, parts.me.agent_id, parts.me.site)
 

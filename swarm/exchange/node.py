@@ -70,7 +70,7 @@ class Node:
         state = self._state
         if not len(state.peers) and not state.sessions and not self._tracking.is_connected:
             return None
-        is_idle = not len(state.peers)
+        is_idle = not len(state.peers) and not any(session.lacks_anything for session in state.sessions.values())
         tick = self._ticked_at + (IDLE_TICK_S if is_idle else TICK_S)
         soon = state.uplink.next_end(state.now, state.lead_s)
         return tick if soon is None else min(tick, soon)
