@@ -6,6 +6,7 @@ import time
 
 from cli.checks.check import Checks, ok, warn
 from cli.checks.network import clock_check
+from cli.ui.wording import plural
 from swarm.config.configs import CommonConfig
 from swarm.config.store_options import options_of
 from swarm.errors import PermissionError_, RefusedError, SwarmError
@@ -24,7 +25,7 @@ async def check_store(config: CommonConfig) -> Checks:
             return [warn("store", f"{store.url} can be reached, and there is no store yet", hint)]
         names = await store.names()
         taken = (time.monotonic() - started) * 1000
-        found = [ok("store", f"{store.url}: {len(names)} names, realm {store.realm.hex()}, {taken:.0f} ms")]
+        found = [ok("store", f"{store.url}: {plural(len(names), 'name')}, realm {store.realm.hex()}, {taken:.0f} ms")]
         return found + _atomic(store) + await _rights(store) + await _clock(store)
 
 
