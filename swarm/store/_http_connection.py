@@ -6,6 +6,7 @@ import os
 import ssl
 import threading
 from base64 import b64encode
+from collections.abc import Callable
 from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,8 +24,9 @@ class PlainProxyConnection(HTTPConnection):
 class Connector:
     """Opens connections; blocking, and safe from several threads."""
 
-    def __init__(self, options: StoreOptions) -> None:
+    def __init__(self, options: StoreOptions, ca_bundle: Callable[[], str | None] | None) -> None:
         self._options = options
+        self._ca_bundle = ca_bundle or (lambda: options.ca_bundle or os.environ.get("AWS_CA_BUNDLE") or None)
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
 
@@ -54,7 +56,7 @@ class Connector:
         # Made once: reading the system's certificates takes 10 to 30 ms.
         with self._lock:
             if self._context is None:
-                bundle = self._options.ca_bundle or os.environ.get("AWS_CA_BUNDLE") or None
+                bundle = self._ca_bundle()
                 try:
                     self._context = ssl.create_default_context(cafile=bundle)
                 except (OSError, ssl.SSLError) as error:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, RemoteDisconnected
 from ssl import SSLCertVerificationError, SSLEOFError
 from typing import TypeVar
@@ -17,7 +18,6 @@ from urllib.parse import SplitResult, parse_qs, urljoin, urlsplit
 
 from swarm.errors import (
     CorruptError,
-    PermissionError_,
     RefusedError,
     SwarmError,
     UnavailableError,
@@ -42,10 +42,20 @@ _PAYER = "x-amz-request-payer"
 
 
 class HttpReader:
-    """Blocking, and safe from several threads. Keeps at most `options.concurrency` idle connections."""
+    """Blocking, and safe from several threads. Keeps at most `options.concurrency` idle connections.
 
-    def __init__(self, options: StoreOptions) -> None:
-        self._connector = Connector(options)
+    `refusal` makes the error of an answer that is not 200; `ca_bundle` names the file of a private CA, if there is one.
+    """
+
+    def __init__(
+        self,
+        options: StoreOptions,
+        refusal: Callable[[Answer], SwarmError] = error_of,
+        *,
+        ca_bundle: Callable[[], str | None] | None = None,
+    ) -> None:
+        self._refusal = refusal
+        self._connector = Connector(options, ca_bundle)
         self._idle_max = options.concurrency
         self._lock = threading.Lock()
         self._idle: list[tuple[str, HTTPConnection]] = []
@@ -68,45 +78,40 @@ class HttpReader:
         try:
             for _ in range(REDIRECTS_MAX + 1):
                 split = _checked(url)
-                connection, answer = self._ask(method, split, reading)
-                with reading.hanging_up(lambda sock=connection.sock: _shut_down(sock)):  # type: ignore[misc]
+                with self._answer(method, split, reading) as answer:
                     location = answer.getheader("Location") if answer.status in _REDIRECTS else None
                     if location is None:
-                        return self._take(split, connection, answer, key, take)
-                connection.close()
+                        if answer.status != 200:
+                            raise self._refusal(_described(answer, split, key))
+                        return take(answer)
                 url = _follow(url, location)
         except (OSError, HTTPException) as error:
             raise _translated(error, shown(url)) from error
         raise UnavailableError(f"{shown(url)}: more than {REDIRECTS_MAX} redirects")
 
-    def _take(
-        self,
-        split: SplitResult,
-        connection: HTTPConnection,
-        answer: HTTPResponse,
-        key: str,
-        take: Callable[[HTTPResponse], T],
-    ) -> T:
-        is_reusable = False
+    @contextmanager
+    def _answer(self, method: str, split: SplitResult, reading: Reading) -> Iterator[HTTPResponse]:
+        connection, sock, answer = self._ask(method, split, reading)
         try:
-            if answer.status != 200:
-                raise _refusal(answer, split, key)
-            found = take(answer)
-            is_reusable = answer.isclosed() and not answer.will_close
-            return found
+            with reading.hanging_up(lambda: _shut_down(sock)):
+                yield answer
         finally:
+            # Closed by now means: read to its end. What ended in the middle may still be sending.
+            is_reusable = answer.isclosed() and not answer.will_close
+            answer.close()
             self._release(split, connection, is_reusable=is_reusable)
 
-    def _ask(self, method: str, split: SplitResult, reading: Reading) -> tuple[HTTPConnection, HTTPResponse]:
+    def _ask(
+        self, method: str, split: SplitResult, reading: Reading
+    ) -> tuple[HTTPConnection, socket.socket, HTTPResponse]:
         """An answer's head. A kept connection that the other side has closed meanwhile is replaced, once."""
         kept = self._kept(split)
         if kept is not None:
             try:
-                return kept, _exchange(method, kept, split, reading)
+                return _exchange(method, kept, split, reading)
             except (RemoteDisconnected, ConnectionError, SSLEOFError):
                 reading.check()
-        fresh = self._connector.connect(split)
-        return fresh, _exchange(method, fresh, split, reading)
+        return _exchange(method, self._connector.connect(split), split, reading)
 
     def _kept(self, split: SplitResult) -> HTTPConnection | None:
         place = _place(split)
@@ -132,14 +137,17 @@ def shown(url: str) -> str:
     return split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _exchange(method: str, connection: HTTPConnection, split: SplitResult, reading: Reading) -> HTTPResponse:
-    with reading.hanging_up(lambda: _shut_down(connection.sock)):
-        try:
+def _exchange(
+    method: str, connection: HTTPConnection, split: SplitResult, reading: Reading
+) -> tuple[HTTPConnection, socket.socket, HTTPResponse]:
+    sock = connection.sock  # http.client forgets it where the answer ends the connection
+    try:
+        with reading.hanging_up(lambda: _shut_down(sock)):
             connection.request(method, target_of(connection, split), headers=_request_headers(connection, split))
-            return connection.getresponse()
-        except BaseException:
-            connection.close()
-            raise
+            return connection, sock, connection.getresponse()
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _request_headers(connection: HTTPConnection, split: SplitResult) -> dict[str, str]:
@@ -149,10 +157,9 @@ def _request_headers(connection: HTTPConnection, split: SplitResult) -> dict[str
     return headers | ({_PAYER: "requester"} if _PAYER in signed.split(";") else {})
 
 
-def _shut_down(sock: socket.socket | None) -> None:
+def _shut_down(sock: socket.socket) -> None:
     # The base class: SSLSocket.shutdown also forgets its TLS state, which the other thread is using.
-    if sock is not None:
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+    socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _body(answer: HTTPResponse, max_bytes: int, reading: Reading, where: str) -> bytearray:
@@ -183,16 +190,11 @@ def _headers(answer: HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in answer.getheaders()}
 
 
-def _refusal(answer: HTTPResponse, split: SplitResult, key: str) -> SwarmError:
-    where, is_signed = shown(split.geturl()), "X-Amz-Signature=" in split.query
+def _described(answer: HTTPResponse, split: SplitResult, key: str) -> Answer:
     body = answer.read(ERROR_BODY_BYTES_MAX)
-    code, message = _CODE.search(body), _MESSAGE.search(body)
-    words = [found.group(1).decode(errors="replace") if found else "" for found in (code, message)]
-    if answer.status == 403 and is_signed:
-        # Only some servers say which; an agent treats both alike: it gives the lease back.
-        return PermissionError_(f"the presigned URL {where} has expired or is not valid", hint="ask for a new one")
-    region = answer.getheader("x-amz-bucket-region")
-    return error_of(Answer(words[0], answer.status, words[1], where, key, region))
+    found = (pattern.search(body) for pattern in (_CODE, _MESSAGE))
+    code, message = (one.group(1).decode(errors="replace") if one else "" for one in found)
+    return Answer(code, answer.status, message, shown(split.geturl()), key, answer.getheader("x-amz-bucket-region"))
 
 
 def _place(split: SplitResult) -> str:

@@ -50,6 +50,10 @@ FULL = {"QuotaExceeded", "InsufficientStorage", "InsufficientCapacity", "XMinioS
 PRECONDITION_FAILED = {"PreconditionFailed", "412"}
 
 
+class CredentialsExpiredError(PermissionError_):
+    """They were good, and new ones may be had: the one refusal that is worth another try."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An error's answer: S3's code (may be a status in digits, or empty), the HTTP status, words, and whose it is."""
@@ -97,9 +101,8 @@ def _wrong_region(answer: Answer) -> SwarmError:
 def _forbidden(answer: Answer) -> SwarmError:
     where = f"{answer.key} in {answer.store_url}" if answer.key else answer.store_url
     if answer.code in EXPIRED:
-        return PermissionError_(
-            f"the credentials for {answer.store_url} have expired", hint="renew them, then run it again"
-        )
+        message = f"the credentials for {answer.store_url} have expired"
+        return CredentialsExpiredError(message, hint="renew them, then run it again")
     if answer.code in WRONG_CREDENTIALS:
         hint = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile"
         return PermissionError_(f"{answer.store_url} does not accept these credentials ({answer.code})", hint=hint)

@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 import trio
 
-from swarm.errors import MissingError, PermissionError_, UnavailableError
+from swarm.errors import MissingError, PermissionError_, SwarmError, UnavailableError
 from swarm.protocol.bounds import BLOCK_BYTES_MAX
 from swarm.protocol.ids import BlockId
 from swarm.store._http_reader import HttpReader, shown
 from swarm.store._objects import Body, Page, Stat, check_key, read_only
 from swarm.store._reading import Moved, read_in_thread
+from swarm.store._s3_errors import EXPIRED, Answer, error_of
 from swarm.store.blocks import HEAD_BYTES, check_digest, decode_block
 from swarm.store.options import StoreOptions, StoreUrl
 
@@ -27,7 +28,7 @@ class HttpBlocks:
 
     def __init__(self, options: StoreOptions | None = None) -> None:
         options = options or StoreOptions()
-        self._reader = HttpReader(options)
+        self._reader = HttpReader(options, _refusal)
         self._limiter = trio.CapacityLimiter(options.concurrency)
 
     async def __aenter__(self) -> HttpBlocks:
@@ -53,6 +54,14 @@ class HttpBlocks:
     async def aclose(self) -> None:
         self._reader.close()
         await trio.lowlevel.checkpoint()
+
+
+def _refusal(answer: Answer) -> SwarmError:
+    if answer.status in {401, 403} or answer.code in EXPIRED:
+        # Only some servers say which; an agent treats all alike: it gives the lease back.
+        message = f"the presigned URL {answer.store_url} has expired or is not valid"
+        return PermissionError_(message, hint="ask for a new one")
+    return error_of(answer)
 
 
 class HttpObjects:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -31,9 +31,11 @@ from swarm.errors import (
     UnreachableError,
     UsageError,
 )
+from swarm.store._http_reader import HttpReader
 from swarm.store._objects import Body, Listed, Page, Stat, check_key
 from swarm.store._reading import Moved, Reading, in_thread, read_in_thread
-from swarm.store._s3_errors import EXPIRED, PRECONDITION_FAILED, Answer, error_of
+from swarm.store._s3_errors import PRECONDITION_FAILED, Answer, CredentialsExpiredError, error_of
+from swarm.store._s3_parameters import is_aws, payer_parameters, read_parameters, write_parameters
 from swarm.store.layout import IDENTITY_KEY
 from swarm.store.options import StoreOptions, StoreUrl
 
@@ -49,7 +51,9 @@ LIST_PAGE_OBJECTS = 1000
 _MODELS = Loader()
 """The description of S3, of which each session would read its own: 0.1 s."""
 
-_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+OWN_URL_LIFE_S = 3600
+"""Of URLs that nobody else sees: as wrong as a clock may be."""
+
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -67,7 +71,7 @@ class Clients:
     def __init__(self, options: StoreOptions) -> None:
         self._options = options
         self._lock = threading.Lock()
-        self._session: boto3.Session | None = None
+        self._session: tuple[botocore.session.Session, boto3.Session] | None = None
         self._made: dict[bool, S3Client] = {}
         self.generation = 0
 
@@ -87,6 +91,13 @@ class Clients:
                 self._session = None
                 self._made.clear()
 
+    def ca_bundle(self) -> str | None:
+        """The file of a private CA: as told, of the environment, or of the profile. Blocking."""
+        with self._lock:
+            core, _ = self._sessions()
+            named = self._options.ca_bundle or core.get_config_variable("ca_bundle")
+            return str(named) if named else None
+
     def close(self) -> None:
         with self._lock:
             for client in self._made.values():
@@ -97,7 +108,7 @@ class Clients:
         # `virtual`, not `auto`: that one presigns for AWS's global host, which redirects and so breaks the signature.
         # Buckets whose names cannot be in a host are addressed by path all the same.
         client = self._client(self._options.addressing or "virtual", is_writing=is_writing)
-        if self._options.addressing is None and not _is_aws(client.meta.endpoint_url):
+        if self._options.addressing is None and not is_aws(client.meta.endpoint_url):
             client.close()
             client = self._client("path", is_writing=is_writing)
         return client
@@ -116,11 +127,15 @@ class Clients:
             read_timeout=WRITE_TIMEOUT_S if is_writing else options.read_timeout_s,
             tcp_keepalive=True,
         )
+        _, session = self._sessions()
+        return session.client("s3", endpoint_url=options.endpoint, verify=options.ca_bundle, config=config)
+
+    def _sessions(self) -> tuple[botocore.session.Session, boto3.Session]:
         if self._session is None:
-            core = botocore.session.Session(profile=options.profile)
+            core = botocore.session.Session(profile=self._options.profile)
             core.register_component("data_loader", _MODELS)
-            self._session = boto3.Session(botocore_session=core, region_name=options.region)
-        return self._session.client("s3", endpoint_url=options.endpoint, verify=options.ca_bundle, config=config)
+            self._session = core, boto3.Session(botocore_session=core, region_name=self._options.region)
+        return self._session
 
 
 class S3Objects:
@@ -133,8 +148,10 @@ class S3Objects:
         self._clients = Clients(options)
         self._limiter = trio.CapacityLimiter(options.concurrency)
         self._options = options
-        self._read = _read_parameters(options)
-        self._write = _write_parameters(options)
+        self._reader = HttpReader(options, self._refusal, ca_bundle=self._clients.ca_bundle)
+        self._is_reader_used = False
+        self._read = read_parameters(options)
+        self._write = write_parameters(options)
 
     async def get(self, key: str, *, max_bytes: int, moved: Moved | None = None) -> Body:
         def work(reading: Reading) -> bytearray:
@@ -159,7 +176,7 @@ class S3Objects:
 
     async def stat(self, key: str) -> Stat | None:
         def work(client: S3Client) -> Stat:
-            head = client.head_object(Bucket=self._bucket, Key=self._full(key), **self._read)
+            head = client.head_object(**self._named(key))
             return Stat(head["ContentLength"], head["LastModified"].timestamp())
 
         try:
@@ -170,10 +187,9 @@ class S3Objects:
     async def list_page(self, prefix: str, *, after: str = "") -> Page:
         def work(client: S3Client) -> Page:
             start: Any = {"StartAfter": self._prefix + after} if after else {}
-            payer: Any = {"RequestPayer": "requester"} if self._options.is_requester_pays else {}
             full = self._prefix + prefix
             answer = client.list_objects_v2(
-                Bucket=self._bucket, Prefix=full, MaxKeys=LIST_PAGE_OBJECTS, **start, **payer
+                Bucket=self._bucket, Prefix=full, MaxKeys=LIST_PAGE_OBJECTS, **start, **payer_parameters(self._options)
             )
             found = (self._listed(item) for item in answer.get("Contents", ()))
             # Consoles make an empty object to show a folder: the prefix itself, which is no key of ours.
@@ -191,10 +207,9 @@ class S3Objects:
         """None under SSE-C: who reads such an object must send the key itself. Temporary credentials may end sooner."""
         if self._options.sse_c_key is not None:
             return None
-        parameters = {"Bucket": self._bucket, "Key": self._full(key), **self._read}
 
         def work(client: S3Client) -> str:
-            return client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+            return client.generate_presigned_url("get_object", Params=self._named(key), ExpiresIn=seconds)
 
         return await self._in_thread(key, work)
 
@@ -203,7 +218,7 @@ class S3Objects:
 
         def work(client: S3Client) -> float:
             try:
-                answer: Any = client.head_object(Bucket=self._bucket, Key=self._full(IDENTITY_KEY), **self._read)
+                answer: Any = client.head_object(**self._named(IDENTITY_KEY))
             except boto.ClientError as error:
                 answer = error.response
                 if answer["ResponseMetadata"]["HTTPStatusCode"] not in {403, 404}:
@@ -214,6 +229,7 @@ class S3Objects:
 
     async def aclose(self) -> None:
         self._clients.close()
+        self._reader.close()
         await trio.lowlevel.checkpoint()
 
     # --- in threads
@@ -225,20 +241,28 @@ class S3Objects:
         """`work` with a client. Where the credentials have expired, once more with new ones."""
         generation = self._clients.generation
         try:
-            return work(self._clients.client(is_writing=is_writing))
-        except boto.ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in EXPIRED:
-                raise self._translated(error, key) from error
-        except (boto.BotoCoreError, HTTPError, OSError) as error:
-            raise self._translated(error, key) from error
-        self._clients.renew(generation)
+            return self._translating(key, work, is_writing=is_writing)
+        except CredentialsExpiredError:
+            self._clients.renew(generation)
+        return self._translating(key, work, is_writing=is_writing)
+
+    def _translating(self, key: str, work: Callable[[S3Client], T], *, is_writing: bool) -> T:
         try:
             return work(self._clients.client(is_writing=is_writing))
         except (boto.ClientError, boto.BotoCoreError, HTTPError, OSError) as error:
             raise self._translated(error, key) from error
 
     def _get(self, client: S3Client, key: str, max_bytes: int, reading: Reading) -> bytearray:
-        answer = client.get_object(Bucket=self._bucket, Key=self._full(key), **self._read)
+        """By boto3 until it has read something, because it finds the region and tells errors best; then by URLs that it
+        signs, which takes a third of the CPU time and can be abandoned at once."""
+        if not self._is_reader_used:
+            return self._get_by_boto(client, key, max_bytes, reading)
+        url = client.generate_presigned_url("get_object", Params=self._named(key), ExpiresIn=OWN_URL_LIFE_S)
+        return self._reader.get(url, max_bytes, reading, key)
+
+    def _get_by_boto(self, client: S3Client, key: str, max_bytes: int, reading: Reading) -> bytearray:
+        answer = client.get_object(**self._named(key))
+        self._is_reader_used = self._options.sse_c_key is None  # that one is a header, which no URL carries
         size, body = answer["ContentLength"], answer["Body"]
         is_whole = False
         try:
@@ -252,6 +276,9 @@ class S3Objects:
         if not is_whole:
             raise UnavailableError(f"{key} in {self.url} ended after {len(data)} of {size} bytes")
         return data
+
+    def _named(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._full(key), **self._read}
 
     def _put(self, key: str, data: Body) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._full(key), "Body": data, **self._write}
@@ -278,33 +305,12 @@ class S3Objects:
             return UnavailableError(f"cannot reach {self.url}: {text}", hint="check the endpoint and the network")
         return UsageError(f"{self.url}: {text}", hint="correct the store's URL or the AWS configuration")
 
+    def _refusal(self, answer: Answer) -> SwarmError:
+        return error_of(replace(answer, store_url=self.url))
+
     def _answer(self, error: boto.ClientError, key: str) -> Answer:
         said: dict[str, Any] = dict(error.response.get("Error", {}))
         about: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
         region = about.get("HTTPHeaders", {}).get("x-amz-bucket-region") or said.get("Region")
         status = int(about.get("HTTPStatusCode", 0))
         return Answer(said.get("Code") or "", status, said.get("Message") or "", self.url, key, region)
-
-
-def _is_aws(endpoint: str) -> bool:
-    return (urlsplit(endpoint).hostname or "").endswith(_AWS_HOSTS)
-
-
-def _read_parameters(options: StoreOptions) -> dict[str, Any]:
-    payer = {"RequestPayer": "requester"} if options.is_requester_pays else {}
-    return payer | _customer_key(options)
-
-
-def _write_parameters(options: StoreOptions) -> dict[str, Any]:
-    parameters = _read_parameters(options)
-    if options.sse:
-        parameters["ServerSideEncryption"] = options.sse
-    if options.sse_kms_key_id:
-        parameters["SSEKMSKeyId"] = options.sse_kms_key_id
-    return parameters
-
-
-def _customer_key(options: StoreOptions) -> dict[str, Any]:
-    if options.sse_c_key is None:
-        return {}
-    return {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": options.sse_c_key}
