@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 
+SHOWN = 5
+"""Problems that are listed for people."""
+
+
 @dataclass(frozen=True)
 class Report:
     """Times in virtual seconds, bytes of pages and blocks; `..._ratio`: over the fluid limit, or over the dataset."""
@@ -57,7 +61,7 @@ class Report:
             f"duplicates {self.duplicates}   refused {self.refused_bytes / 2**20:.1f} MiB",
             f"  worst stall {self.worst_stall_s:8.2f} s   messages {self.messages} ({self.messages_per_block:.1f} a block)",
         ]
-        return "\n".join(lines + [f"  PROBLEM: {problem}" for problem in self.problems])
+        return "\n".join(lines + [f"  PROBLEM: {problem}" for problem in self.problems[:SHOWN]])
 
 
 def percentile(ordered: list[float], part: float) -> float:

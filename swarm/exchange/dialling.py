@@ -83,7 +83,7 @@ class Dialling:
         connected = sum(self._gives(peer.receiving, session) for peer in state.peers)
         dialling = sum(state.peers.get(agent) is None for agent in self._known.dialling(state.now))
         room = state.config.neighbours_max - len(state.peers) - dialling
-        return min(state.config.degree - connected - dialling, room)
+        return min(state.config.degree + session.extra_degree - connected - dialling, room)
 
     def _gives(self, link: Link | None, session: Session) -> bool:
         channel = link.channels.get(session.version) if link is not None else None
@@ -95,10 +95,18 @@ class Dialling:
         self._known.reached(link.peer.agent)
 
     def on_opened(self, link: Link, session: Session) -> None:
-        """A neighbour receives from us a version that we lack: receive from it too."""
-        if link.peer.receiving is None and session.lacks_anything:
-            self._known.learn(link.peer.info, session.version)
-            self.seek(session)
+        """A neighbour receives from us a version that we lack: receive from it too, whatever the degree.
+
+        Pairs that exchange both ways keep the graph in one piece when those who are done leave; with one way only,
+        simulated swarms of 64 were cut off from the last holder of a block.
+        """
+        state, info = self._state, link.peer.info
+        if link.peer.receiving is not None or not session.lacks_anything or state.is_leaving or not info.addresses:
+            return
+        known = self._known.learn(info, session.version)
+        if known.dialled_at is None and known.retry_at <= state.now:
+            self._known.dialled(info.agent_id, state.now)
+            state.commands.append(Dial(info))
 
     def on_failed(self, agent: AgentId) -> None:
         """A dial came to nothing: it is asked to dial us, and tried again later."""

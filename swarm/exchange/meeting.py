@@ -313,7 +313,16 @@ class Meeting:
         # Kept, so that it is not opened here again and again.
         channel.is_denied, channel.is_met = True, False
         link.channels[session.version] = channel
+        # The two connections of a pair overtake each other: it may have opened the version on the other one after it
+        # denied it on this one, and will not say so again.
+        sending = link.peer.sending
+        if sending is not None and sending is not link and self._is_open(sending, session):
+            self._reopen(link.peer, session)
         return None
+
+    def _is_open(self, link: Link, session: Session) -> bool:
+        channel = link.channels.get(session.version)
+        return channel is not None and not channel.is_denied
 
     # --- what we say ----------------------------------------------------------------------------
 

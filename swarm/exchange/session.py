@@ -51,6 +51,8 @@ class Session:
         self.opened_at = now
         self.news_at = now
         """When a block was last seen to become new to anybody: patience is counted from here."""
+        self.extra_degree = 0
+        """Neighbours more than usual, while those there are have nothing new."""
         self.completed_at: float | None = None
         self.is_released = False
         self.bytes_received = 0

@@ -24,6 +24,9 @@ ORPHANS_RUNS_MAX = 64
 RUNS_MAX = 65_536
 """Runs of held blocks in a join: beyond, the rest is left out, and may be read once more."""
 
+MORE_NEIGHBOURS = 4
+"""An agent whose neighbours have had nothing new for a while looks for so many others, each time."""
+
 NEED_PEERS_LAST_S = 16.0
 """How seldom a tracker is asked that has nobody to name."""
 
@@ -165,10 +168,13 @@ class Tracking:
 
     def _miss(self, session: Session) -> None:
         now, version, patience = self._state.now, session.version, self._state.policies.patience.orphans_s
+        if now - session.news_at < patience:
+            session.extra_degree = 0
         since = max(session.news_at, self._orphaned_at.get(version, 0.0))
         if not session.lacks_anything or now - since < patience:
             return
         self._orphaned_at[version] = now
+        session.extra_degree = min(session.extra_degree + MORE_NEIGHBOURS, self._state.config.neighbours_max)
         picker = session.picker
         if orphans := picker.free & ~picker.availability.held():
             self.say(Orphans(version, runs_of(orphans)[:ORPHANS_RUNS_MAX]))

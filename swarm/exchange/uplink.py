@@ -15,7 +15,7 @@ from swarm.protocol.ids import ConnectionId
 EXPIRED_MAX = 64
 """Offers that expired and may still be taken up: late answers of a slow neighbour are honoured."""
 
-PACE_S = 0.3
+PACE_S = 0.05
 """A transfer younger than this has no pace of its own yet."""
 
 
