@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from swarm.agent.catalog import Catalog
-from swarm.agent.driver import Driver, Limits, ReadStore
+from swarm.agent.driver import Driver, Limits, LoadVersion, ReadStore
 from swarm.agent.lan import Lan
 from swarm.agent.link import Link
 from swarm.agent.recordbook import Recordbook
@@ -71,7 +71,7 @@ class Self:
 
 @dataclass(frozen=True, slots=True)
 class AgentParts:
-    """What an agent is made of. `load_version` opens a version that a peer asks for, and gives it a shelf."""
+    """What an agent is made of."""
 
     me: Self
     transport: Transport
@@ -80,7 +80,7 @@ class AgentParts:
     find_tracker: FindTracker
     store: Callable[[], Awaitable[RecordStore]] | None
     read_store: ReadStore | None
-    load_version: Callable[[Driver, VersionId], Awaitable[e.SessionOpened | None]]
+    load_version: LoadVersion
     root_of: Callable[[VersionId], Awaitable[bytes | None]]
     discovery: Discovery | None = None
     limits: Limits = field(default_factory=Limits)
@@ -101,7 +101,7 @@ class Agent:
             self._make_node(),
             parts.transport,
             handle_catalog=self._handle_catalog,
-            load_version=self._load_version,
+            load_version=parts.load_version,
             read_store=parts.read_store,
             limits=parts.limits,
             trace=self._watch,
@@ -128,9 +128,6 @@ class Agent:
 
     def _handle_catalog(self, link: Link, message: CatalogMessage) -> None:
         self.catalog.handle(link, message)
-
-    async def _load_version(self, version: VersionId) -> e.SessionOpened | None:
-        return await self.parts.load_version(self.driver, version)
 
     def _watch(self, event: e.Event, now: float, commands: list[c.Command]) -> None:
         if isinstance(event, e.PeerDisconnected):

@@ -38,7 +38,8 @@ DIAL_TIMEOUT_S = 10.0
 ReadStore = Callable[[VersionId, Index, "str | None", Callable[[int], None]], Awaitable[bytes]]
 """Reads a verified block from the store; the callable is told the bytes that came so far."""
 
-LoadVersion = Callable[[VersionId], Awaitable["e.SessionOpened | None"]]
+LoadVersion = Callable[[VersionId], Awaitable["tuple[e.SessionOpened, Shelf] | None"]]
+"""Opens a version that is held here; None where it is not."""
 
 
 @dataclass(slots=True)
@@ -272,7 +273,14 @@ class Driver:
         await link.connection.aclose(command.reason, is_graceful=command.is_graceful)
 
     async def _load(self, version: VersionId) -> None:
-        self.submit(await self._load_version(version) or e.VersionUnknown(version))
+        loaded = await self._load_version(version)
+        if version in self._shelves:
+            return  # a fetch has begun meanwhile: its session answers whoever asked
+        if loaded is None:
+            self.submit(e.VersionUnknown(version))
+            return
+        event, self._shelves[version] = loaded
+        self.submit(event)
 
     async def _read_store(self, command: c.ReadStore) -> None:
         key = (command.version, command.index)

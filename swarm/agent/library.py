@@ -16,8 +16,6 @@ from swarm.holdings.holdings import Holdings
 from swarm.protocol.ids import BlockId, Index, Runs, VersionId
 from swarm.protocol.version import Version
 
-PutShelf = Callable[[VersionId, Shelf], None]
-
 
 class _Served:
     """What is common to versions that are only given: names and lengths, and no writing."""
@@ -90,11 +88,10 @@ def opened(version: Version, have: Runs, *, is_origin: bool, reads_store: bool) 
     )
 
 
-async def open_held(holdings: Holdings, put_shelf: PutShelf, version_id: VersionId) -> SessionOpened | None:
-    """Opens a version that is held here, for a peer that asks for it; None where it is not, or not its manifest."""
+async def open_held(holdings: Holdings, version_id: VersionId) -> tuple[SessionOpened, Shelf] | None:
+    """A version that is held here, for a peer that asks for it; None where it is not, or not its manifest."""
     version = await holdings.version(version_id)
     have = await holdings.have(version_id) if version is not None else None
     if version is None or have is None:
         return None
-    put_shelf(version_id, HeldVersion(version, holdings))
-    return opened(version, have.runs(), is_origin=False, reads_store=False)
+    return opened(version, have.runs(), is_origin=False, reads_store=False), HeldVersion(version, holdings)

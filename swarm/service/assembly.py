@@ -79,7 +79,7 @@ async def open_parts(
             find_tracker=TrackerFinder(config.home).find,
             store=store.get if store is not None else None,
             read_store=reader.read,
-            load_version=lambda driver, version: open_held(holdings, driver.put_shelf, version),
+            load_version=lambda version: open_held(holdings, version),
             root_of=holdings.root,
             discovery=discovery,
             limits=limits,

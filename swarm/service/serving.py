@@ -70,11 +70,13 @@ def _means(word: str, record: HoldingRecord) -> bool:
 
 
 async def _open(parts: Parts, record: HoldingRecord, observer: Observer) -> None:
-    opened = await open_held(parts.holdings, parts.agent.driver.put_shelf, record.version)
-    if opened is None:
+    found = await open_held(parts.holdings, record.version)
+    if found is None:
         observer.notify(Note(f"{record.label}: its file list is gone; fetch it again", Level.WARNING))
         return
-    parts.agent.driver.submit(opened)
+    event, shelf = found
+    parts.agent.driver.put_shelf(record.version, shelf)
+    parts.agent.driver.submit(event)
 
 
 def _released(parts: Parts, count: int) -> trio.Event:

@@ -128,7 +128,7 @@ class World:
             find_tracker=_no_tracker,
             store=self._store,
             read_store=read_store if reads_store else None,
-            load_version=lambda driver, version: open_held(holdings, driver.put_shelf, version),
+            load_version=lambda version: open_held(holdings, version),
             root_of=holdings.root,
             limits=limits or Limits(),
             trace=trace,
