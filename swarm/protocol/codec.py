@@ -30,9 +30,12 @@ class UnknownMessage:
 
 
 def encode_message(message: Message) -> bytes:
-    """The bytes of a message. Raises InternalError where they pass the bound of its type: the caller must send less."""
+    """The bytes of a message. Raises InternalError where they pass a bound of its type: the caller must send less."""
     kind = _BY_CLASS[type(message)]
-    data = cbor.encode([kind.number, kind.schema.write(message)])
+    try:
+        data = cbor.encode([kind.number, kind.schema.write(message)])
+    except DecodeError as error:
+        raise InternalError(f"a {kind.cls.__name__} that nobody could read: {error.message}") from error
     if len(data) > kind.max_bytes:
         raise InternalError(f"a {kind.cls.__name__} of {len(data)} bytes, where {kind.max_bytes} are allowed")
     return data

@@ -1,7 +1,7 @@
 """Forms of values: what one CBOR value must look like, with its bound. Tables of fields are in `fields`.
 
 A form turns one CBOR value into a checked Python value and back. Only DecodeError leaves `read`; `write` trusts its
-caller. `bound` is the sentence that the documents print.
+caller but for lengths of lists, where DecodeError says that nobody could read it. `bound` is what the documents print.
 """
 
 from __future__ import annotations
@@ -205,6 +205,8 @@ class ArrayOf(Generic[T]):
         return tuple([read(item) for item in value])
 
     def write(self, value: tuple[T, ...]) -> object:
+        if len(value) > self.maximum:
+            raise DecodeError(f"{len(value)} items, where a reader takes {self.maximum}")
         write = self.kind.write
         return [write(item) for item in value]
 
@@ -230,7 +232,7 @@ class PairOf(Generic[T, T_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class RunsOf(_Same[Runs]):
+class RunsOf:
     """`[[first, count], …]`: ascending, disjoint, not adjacent; at most `blocks` indexes, all below `limit`."""
 
     maximum: int = RUNS_MAX
@@ -255,6 +257,11 @@ class RunsOf(_Same[Runs]):
         if end > self.limit or total > self.blocks:
             raise DecodeError(f"runs of {total} indexes to {end}")
         return runs
+
+    def write(self, value: Runs) -> object:
+        if len(value) > self.maximum:
+            raise DecodeError(f"{len(value)} runs, where a reader takes {self.maximum}")
+        return value
 
     @staticmethod
     def _run(item: object) -> Run:

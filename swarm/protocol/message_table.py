@@ -19,7 +19,7 @@ TYPE_MAX = 65_535
 
 TINY = 256
 SMALL = 16 * b.KIB
-MEDIUM = 512 * b.KIB
+MEDIUM = 1 * b.MIB
 LARGE = 2 * b.MIB
 """Steps of the bounds, in bytes; each is well over what its messages need."""
 

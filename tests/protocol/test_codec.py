@@ -94,9 +94,10 @@ def test_each_type_has_a_bound_of_its_own() -> None:
 
 
 def test_a_message_past_its_bound_is_not_written() -> None:
-    runs = tuple((4 * n, 1) for n in range(100_000))
-    with pytest.raises(InternalError):
-        encode_message(m.Want(1, runs))
+    runs = tuple((4 * n, 1) for n in range(b.RUNS_MAX + 1))
+    for message in (m.Want(1, runs), m.RootReply(1, bytes(b.MESSAGE_BYTES_MAX))):
+        with pytest.raises(InternalError):
+            encode_message(message)
 
 
 @pytest.mark.parametrize(
