@@ -83,7 +83,7 @@ class _Fetch:
         shelf = FetchShelf(target.root_bytes, target.root, self._holdings)
         account = Account(target.version, shelf.space.page_count)
         watch = Watch(self._agent, shelf, account, self._observer)
-        watch.has_store = self._agent.parts.read_store is not None
+        watch.has_store = self._agent.parts.me.reads_store
         self._listen(target.version, shelf, account)
         try:
             async with trio.open_nursery() as nursery:
@@ -171,7 +171,7 @@ class _Fetch:
                 have=here.runs(),
                 want=lacking,
                 is_origin=False,
-                reads_store=self._agent.parts.read_store is not None,
+                reads_store=self._agent.parts.me.reads_store,
             )
         )
         await shelf.wait_whole()
@@ -300,8 +300,7 @@ def _bytes_lacking(staging: Staging) -> int:
 def _unavailable(shelf: FetchShelf, command: c.BlockUnavailable) -> SwarmError:
     block = shelf.id_of(command.index)
     name = block.hex() if block is not None else f"number {command.index}"
-    text = f"block {name} can be had from nobody: {command.reason}"
     hint = "what has come is kept; publish the data again, then run the same command"
-    if "corrupt" in command.reason:
-        return VerificationError(text, hint=hint)
-    return NotFoundError(text, hint=hint)
+    if command.is_corrupt:
+        return VerificationError(f"block {name} is corrupt in the store, and nobody else has it", hint=hint)
+    return NotFoundError(f"block {name} is missing in the store, and nobody else has it", hint=hint)

@@ -117,7 +117,7 @@ class BlockUnavailable:
 
     version: VersionId
     index: Index
-    reason: str
+    is_corrupt: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Leasing:
         self._seeds: dict[tuple[AgentId, VersionId], int] = {}
         self._failed: dict[VersionId, int] = {}
         """What the store has not got, or has corrupt."""
+        self._corrupt: dict[VersionId, int] = {}
+        """The latter."""
         self._unavailable: dict[VersionId, int] = {}
 
     # --- joining a tracker ----------------------------------------------------------------------
@@ -178,7 +180,8 @@ class Leasing:
             return 0
         if event.kind == "cancelled":
             return 0
-        self._failed[event.version] = self._failed.get(event.version, 0) | 1 << event.index
+        for table in (self._failed, self._corrupt) if event.kind == "corrupt" else (self._failed,):
+            table[event.version] = table.get(event.version, 0) | 1 << event.index
         return 1 << event.index
 
     def on_here(self, version: VersionId, index: int) -> None:
@@ -201,7 +204,7 @@ class Leasing:
             self._end(held, LeaseState.RETURNED)
         for version, index in [key for key in self.reads.readings if key[0] == session.version]:
             self._cancel(version, index)
-        for table in (self._wished, self._failed, self._unavailable):
+        for table in (self._wished, self._failed, self._corrupt, self._unavailable):
             table.pop(session.version, None)
 
     def return_all(self) -> None:
@@ -255,8 +258,11 @@ class Leasing:
         self._report(lines)
 
     def _wish(self, session: Session, at_once: int) -> None:
-        """Tells the tracker how many leases we could hold at once, when that changes."""
-        if not self._tracking.is_connected or not session.reads_store:
+        """Tells the tracker how many leases we could hold at once, when that changes.
+
+        Also without a store of our own: a lease may come with a URL, and a tracker that makes none ignores the wish.
+        """
+        if not self._tracking.is_connected:
             return
         is_able = session.lacks_anything and not self.reads.is_paused(self._state.now) and not self._state.is_leaving
         wished = at_once if is_able else 0
@@ -340,9 +346,9 @@ class Leasing:
         if any(peer.possessions[session.version].is_origin for peer in session.neighbours.values()):
             return
         self._unavailable[session.version] = self._unavailable.get(session.version, 0) | failed
+        corrupt = self._corrupt.get(session.version, 0)
         for index in indexes_of(failed):
-            reason = "the store has not got it, or has it corrupt, and nobody else has it"
-            self._state.commands.append(BlockUnavailable(session.version, Index(index), reason))
+            self._state.commands.append(BlockUnavailable(session.version, Index(index), bool(corrupt >> index & 1)))
 
     def check(self) -> None:
         """Raises AssertionError where leases, reads and credit contradict each other."""
