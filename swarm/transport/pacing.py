@@ -11,8 +11,9 @@ from collections import deque
 UNSENT_S_MAX = 1.0
 """The design's promise: dead is who is silent for 5 s, so a queue of 1 s leaves room for four lost messages."""
 
-UNSENT_S_MIN = 0.2
-"""Enough for one poll of the loop and for TCP to find out that the link can do more."""
+UNSENT_S_MIN = 0.5
+"""Enough for TCP to find out that the link can do more, also while it repairs a loss and nothing is acknowledged: with
+0.2 s a link of 100 Mbit/s, 50 ms and 0.1 % loss carried 4 % less, and messages came no sooner."""
 
 UNSENT_ROUND_TRIPS = 4
 """Two fill the wire and two let the congestion window double."""
