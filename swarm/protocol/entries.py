@@ -14,6 +14,9 @@ from swarm.errors import UnsafeManifestError
 from swarm.protocol.pages import Entry, Kind, TreePage
 
 
+_KINDS = tuple(Kind)
+
+
 class Entries(Sequence[Entry]):
     """Append whole pages in order; each is checked against what came before it."""
 
@@ -88,7 +91,7 @@ class Entries(Sequence[Entry]):
 
     def kind(self, number: int) -> Kind:
         """The kind of an entry."""
-        return Kind(self._kinds[number])
+        return _KINDS[self._kinds[number]]
 
     def count(self, kind: object) -> int:
         """How many entries are of a kind."""
@@ -111,7 +114,7 @@ class Entries(Sequence[Entry]):
         return low
 
     def _entry(self, number: int) -> Entry:
-        kind = Kind(self._kinds[number])
+        kind = _KINDS[self._kinds[number]]
         file_number = self._file_numbers[number]
         return Entry(
             self.path(number),
