@@ -227,6 +227,8 @@ class Meeting:
         session = self._state.sessions.get(channel.version)
         if session is not None and session.channel_to(peer) is None:
             session.part_from(peer)
+            if session.share is not None and not session.neighbours:
+                session.share.restart()
 
     # --- what neighbours say --------------------------------------------------------------------
 

@@ -44,6 +44,12 @@ class Share:
         """These are being given."""
         self.given |= mask
 
+    def restart(self) -> None:
+        """The last neighbour has gone, and all that is known to have been given with it: whoever comes next, perhaps
+        hours later, is given everything anew and need not wait for reviews."""
+        self.given = 0
+        self._unseen.clear()
+
     def take_back(self, mask: int) -> None:
         """These were declined or aborted: never given."""
         self.given &= ~mask
