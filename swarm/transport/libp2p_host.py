@@ -61,7 +61,7 @@ async def open_transport(config: TransportConfig) -> AsyncIterator[Transport]:
     """A transport that lives as long as the context. Raises UsageError or PermissionError_ where it cannot listen."""
     listeners = bind_all(config.listen)
     try:
-        # 0.4 s, which nobody pays who opens no transport.
+        # 0.1 s, which nobody pays who opens no transport.
         from swarm.transport.libp2p_session import Upgrader  # noqa: PLC0415
 
         async with nursery_of_one() as nursery:

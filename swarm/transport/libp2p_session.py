@@ -1,11 +1,11 @@
-"""The only module that imports py-libp2p: a TCP stream becomes an authenticated, encrypted, multiplexed session.
+"""A TCP stream becomes an authenticated, encrypted, multiplexed session, by py-libp2p's handshake and multiplexer.
 
 What is used of the library: the Noise XX handshake with libp2p's identity payload, and yamux. What is not: its host,
 swarm, peerstore, connection manager, resource manager, identify and listeners, whose faults (plaintext by default, a
 listener that dies of old age, dialling on their own, a handler's exception that ends the host, the root logger) are
 thereby out of reach. The private attributes relied on are listed in `PRIVATE`, and a test fails when one of them moves.
 
-Importing this module costs 0.4 s: import it only where a transport is opened.
+Importing this module costs 0.1 s: import it only where a transport is opened.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import logging
 from typing import Any, Final, cast
 
 import trio
-from libp2p.crypto.ed25519 import create_new_key_pair
-from libp2p.crypto.x25519 import create_new_key_pair as create_noise_key_pair
-from libp2p.exceptions import BaseLibp2pError
-from libp2p.peer.id import ID
-from libp2p.security.noise.transport import Transport as NoiseTransport
-from libp2p.stream_muxer.yamux.yamux import Yamux
 
 from swarm.errors import TransportError
 from swarm.protocol.ids import PeerId
 from swarm.protocol.keys import SigningKey
 from swarm.transport import multistream
 from swarm.transport.chunk_buffer import ChunkBuffers
+from swarm.transport.libp2p_parts import (
+    ID,
+    BaseLibp2pError,
+    NoiseTransport,
+    Yamux,
+    create_new_key_pair,
+    create_noise_key_pair,
+)
 from swarm.transport.libp2p_stream import UNREAD_BYTES_MAX, Stream, reason
 from swarm.transport.noise_channel import NoiseChannel
 from swarm.transport.quick_lock import QuickLock

@@ -6,12 +6,11 @@ import struct
 from typing import Any
 
 import trio
-from libp2p.exceptions import BaseLibp2pError
-from libp2p.stream_muxer.yamux.yamux import DEFAULT_WINDOW_SIZE, TYPE_DATA, YAMUX_HEADER_FORMAT
 
 from swarm.errors import TransportError
 from swarm.protocol.frames import FRAME_BYTES_MAX
 from swarm.transport.chunk_buffer import Piece
+from swarm.transport.libp2p_parts import DEFAULT_WINDOW_SIZE, TYPE_DATA, YAMUX_HEADER_FORMAT, BaseLibp2pError
 from swarm.transport.quick_lock import QuickLock, QuickReadWriteLock
 
 READ_BYTES = 4 * FRAME_BYTES_MAX

@@ -32,6 +32,58 @@ def test_libp2p_and_zeroconf_are_imported_only_where_a_transport_is_opened() -> 
     assert "zeroconf" not in loaded
 
 
+TWO_TRANSPORTS = """
+import json, sys, trio
+from tests.transport.peers import Opener, connect
+
+async def main():
+    opener = Opener("libp2p")
+    async with opener.transport(1) as one, opener.transport(2) as two:
+        await connect(one, two)
+
+trio.run(main)
+"""
+
+
+FAILS_ONCE = """
+import sys
+
+class Finder:
+    is_used = False
+
+    def find_spec(self, name, path, target=None):
+        if name == "libp2p.crypto.x25519" and not self.is_used:
+            self.is_used = True
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def test_only_the_parts_that_are_used_are_imported() -> None:
+    """All of it costs half of the time that a fetch may take to begin."""
+    loaded = _in_a_fresh_program(
+        TWO_TRANSPORTS + "print(json.dumps([name for name in sys.modules if name.startswith(('libp2p', 'aioquic'))]))"
+    )
+    assert "libp2p.stream_muxer.yamux.yamux" in loaded
+    assert "libp2p" not in loaded
+    assert not [name for name in loaded if name.startswith(("libp2p.host", "libp2p.network.swarm", "aioquic"))]
+
+
+def test_the_whole_library_can_still_be_imported_afterwards() -> None:
+    kind = _in_a_fresh_program(
+        TWO_TRANSPORTS + "import libp2p\nprint(json.dumps(type(libp2p.new_host()).__name__))",
+    )
+    assert kind == "BasicHost"
+
+
+def test_where_parts_cannot_be_imported_alone_the_whole_library_is() -> None:
+    loaded = _in_a_fresh_program(
+        FAILS_ONCE + TWO_TRANSPORTS + "print(json.dumps('libp2p.network.swarm' in sys.modules))"
+    )
+    assert loaded is True
+
+
 def test_the_root_logger_is_left_alone_and_nothing_is_printed() -> None:
     """The library's connections call `logging.debug` of the root, which installs a handler on standard error."""
     handlers = _in_a_fresh_program("""
