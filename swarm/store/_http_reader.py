@@ -87,6 +87,8 @@ class HttpReader:
                 url = _follow(url, location)
         except (OSError, HTTPException) as error:
             raise _translated(error, shown(url)) from error
+        except ValueError as error:  # of urllib.parse, and of names and paths that cannot be encoded
+            raise UsageError(f"not a URL that can be asked: {error}") from error
         raise UnavailableError(f"{shown(url)}: more than {REDIRECTS_MAX} redirects")
 
     @contextmanager

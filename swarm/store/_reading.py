@@ -14,13 +14,18 @@ from typing import TypeVar
 
 import trio
 
+from swarm.errors import UnavailableError
+
 T = TypeVar("T")
 
 Moved = Callable[[int], None]
 """Told how many bytes of an object have come so far; called on trio's thread."""
 
-PIECE_BYTES = 256 * 1024
-"""Read between two looks at the flag: 1/4 s at 8 Mbit/s, and too few calls to matter at 1 GB/s."""
+PIECE_BYTES = 64 * 1024
+"""Read between two reports: a lease is fenced after 5 s without news, so this must not take as long on a thin line."""
+
+READ_TIME_MAX_S = 600.0
+"""For one object. A server that sends a byte now and then keeps its socket's timeout away, not this one."""
 
 
 class ReadAbandonedError(Exception):
@@ -97,10 +102,12 @@ async def in_thread(work: Callable[[], T], limiter: trio.CapacityLimiter) -> T:
 
 
 async def read_in_thread(work: Callable[[Reading], T], limiter: trio.CapacityLimiter, moved: Moved | None) -> T:
-    """Runs `work`, which reads through the `Reading` it is given."""
+    """Runs `work`, which reads through the `Reading` it is given. Raises UnavailableError where that takes for ever."""
     reading = Reading(moved)
-    try:
-        return await in_thread(lambda: work(reading), limiter)
-    except trio.Cancelled:
-        reading.abandon()
-        raise
+    with trio.CancelScope(deadline=trio.current_time() + READ_TIME_MAX_S):
+        try:
+            return await in_thread(lambda: work(reading), limiter)
+        except trio.Cancelled:
+            reading.abandon()
+            raise
+    raise UnavailableError(f"one object was not read within {READ_TIME_MAX_S:.0f} s")

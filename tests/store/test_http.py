@@ -149,7 +149,10 @@ async def test_a_cancelled_read_hangs_up_at_once(web: Proxy) -> None:
             assert await blocks.get(url_of(web), BLOCK) == DATA
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "http:///x", "http://user:pw@host/x", "x"])
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "ftp://host/x", "http:///x", "http://user:pw@host/x", "x", "http://h:99999/", "http://h:x/"],
+)
 async def test_what_is_no_http_url_is_not_asked(url: str, blocks: HttpBlocks) -> None:
     with pytest.raises(UsageError) as caught:
         await blocks.get(url, BLOCK)
