@@ -84,7 +84,7 @@ class Book:
 
     def choose(self, now: float) -> Choice | None:
         """The next lease, as granted; None where none may be granted now."""
-        while not self.is_closed and now >= self._throttle.paused_until and self.live_count < self._throttle.limit():
+        while not self.is_closed and now >= self._throttle.paused_until and self._has_room():
             agent = self._wishes.choose(self._throttle.choose)
             if agent is None:
                 return None
@@ -102,12 +102,12 @@ class Book:
         self.live_count -= 1
         self._wishes.ended(agent)
 
-    def arrived(self, agent: AgentId, index: Index, size_bytes: int, seconds: float) -> None:
+    def arrived(self, agent: AgentId, index: Index, size_bytes: int, seconds: float, now: float) -> None:
         """A leased block came whole. No bytes: it was there already, and says nothing about the store."""
         self._throttle.forgive(index)
         if size_bytes:
             self.sent_bytes += size_bytes
-            self._throttle.arrived(agent, size_bytes, seconds)
+            self._throttle.arrived(agent, size_bytes, seconds, now)
 
     def rest(self, agent: AgentId, until: float) -> None:
         """The agent is given nothing for a while."""
@@ -211,6 +211,9 @@ class Book:
         assert self._pools.keys() == self._copies.keys()
         assert self.live_count >= 0
         self._wishes.check()
+
+    def _has_room(self) -> bool:
+        return self._throttle.has_room(self.live_count, is_wanted=self._wishes.has_ready)
 
     # --- parts ----------------------------------------------------------------------------------------
 

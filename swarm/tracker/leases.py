@@ -271,7 +271,7 @@ class Leases:
         self.counters.arrived += 1
         self.counters.bytes += line.bytes
         if book := self.books.get(live.place.version):
-            book.arrived(live.agent, live.place.index, line.bytes, now - live.granted_at)
+            book.arrived(live.agent, live.place.index, line.bytes, now - live.granted_at, now)
         if line.state is LeaseState.DONE:
             self.table.arrived(live.agent, live.number, live.place)
 

@@ -1,10 +1,10 @@
 """How many leases are out at once, who gets the next one, and how grants slow down when the store asks for it.
 
-With equal agents there is no limit but `out`. Where speeds differ by `mixed_ratio` and more, at most `out_mixed` are
-out and the fastest come first: a slow reader otherwise keeps a block that everybody waits for (measured in simulation:
-99th percentile of the fast agents 1.00 against 1.05). A returned lease (SlowDown, 5xx, a timeout) pauses all grants,
-each time twice as long; an arrived block halves the pause again. A block that comes back again and again (it is
-missing in the store, or corrupt) rests by itself, so that it cannot slow the others for ever.
+As many are out as fill the origin (`window`); where that is fewer than want one, the fastest come first: a slow reader
+otherwise keeps a block that everybody waits for (measured in simulation: 99th percentile of the fast agents 1.00
+against 1.05). A returned lease (SlowDown, 5xx, a timeout) pauses all grants, each time twice as long; an arrived block
+halves the pause again. A block that comes back again and again (it is missing in the store, or corrupt) rests by
+itself, so that it cannot slow the others for ever.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from swarm.protocol.ids import AgentId, Index, Runs
 from swarm.protocol.runs import normalise
+from swarm.tracker.window import Window
 
 if TYPE_CHECKING:
     from random import Random
@@ -39,12 +40,11 @@ SPEED_WEIGHT = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The policy. `out`, `out_mixed`: leases of a version out at once. `out_agent`: of one agent, whatever it asks."""
+    """The policy. `least`, `most`: leases of a version out at once, as far as wanted. `agent`: of one agent at most."""
 
-    out: int = 1024
-    out_mixed: int = 16
-    out_agent: int = 16
-    mixed_ratio: float = 2.0
+    least: int = 4
+    most: int = 1024
+    agent: int = 16
 
 
 class Throttle:
@@ -55,9 +55,9 @@ class Throttle:
         self._pace = pace
         self._rng = rng
         self._pause_s = 0.0
+        self._window = Window(pace.least, pace.most)
         self._speeds: dict[AgentId, float] = {}
-        self._is_mixed = False
-        self._measured = 0
+        self._fastest = 0.0
         self._agent_rests: dict[AgentId, float] = {}
         self._refusals: dict[Index, int] = {}
         self._block_rests: dict[tuple[Index, str], float] = {}
@@ -65,28 +65,36 @@ class Throttle:
     @property
     def agent_limit(self) -> int:
         """How many leases one agent may hold."""
-        return self._pace.out_agent
+        return self._pace.agent
 
-    def limit(self) -> int:
-        """How many leases may be out now."""
-        return self._pace.out_mixed if self._is_mixed else self._pace.out
+    def has_room(self, live_count: int, *, is_wanted: bool) -> bool:
+        """Whether one more lease may be out; `is_wanted`: somebody waits for one."""
+        has_room = live_count < self._window.size
+        if is_wanted and not has_room:
+            self._window.was_full()
+        return has_room
 
     def choose(self, agents: Sequence[AgentId]) -> AgentId:
-        """The next to be given a lease: of some at random the fastest; one not measured yet counts as fast."""
+        """The next to be given a lease: of some at random the fastest. Speeds within a factor of two are equal, so that
+        equal agents take turns; one not measured yet counts as the fastest seen, so that everybody is tried.
+        """
         looked_at = [self._rng.choice(agents) for _ in range(min(LOOKED_AT, len(agents)))]
-        return max(looked_at, key=lambda agent: self._speeds.get(agent, float("inf")))
+        return max(looked_at, key=lambda agent: int(self._speeds.get(agent, self._fastest)).bit_length())
 
-    def arrived(self, agent: AgentId, size_bytes: int, seconds: float) -> None:
+    def arrived(self, agent: AgentId, size_bytes: int, seconds: float, now: float) -> None:
         """A leased block came whole in this time."""
+        self._window.arrived(size_bytes, now)
         speed = size_bytes / max(seconds, 1e-3)
-        old = self._speeds.get(agent, speed)
-        self._speeds[agent] = old + SPEED_WEIGHT * (speed - old)
+        old = self._speeds.get(agent)
+        new = speed if old is None else old + SPEED_WEIGHT * (speed - old)
+        self._speeds[agent] = new
+        self._fastest = max(self._fastest, new)
         self._agent_rests.pop(agent, None)
         self._pause_s = self._pause_s / 2 if self._pause_s > PAUSE_MIN_S else 0.0
-        self._compare_speeds()
 
     def returned(self, agent: AgentId, now: float) -> float:
         """The store refused. All grants pause; returns until when this agent rests, twice as long each time."""
+        self._window.refused(now)
         self._pause_s = min(max(2 * self._pause_s, PAUSE_MIN_S), PAUSE_MAX_S)
         self.paused_until = max(self.paused_until, now + self._pause_s * self._rng.uniform(0.75, 1.25))
         rest_s = self._agent_rests[agent] = min(2 * self._agent_rests.get(agent, PAUSE_MIN_S), PAUSE_MAX_S)
@@ -123,11 +131,3 @@ class Throttle:
         """The agent takes part no longer."""
         self._speeds.pop(agent, None)
         self._agent_rests.pop(agent, None)
-
-    def _compare_speeds(self) -> None:
-        """Whether speeds differ, looked at once per round of arrivals: linear in the agents."""
-        self._measured += 1
-        if self._measured >= len(self._speeds):
-            self._measured = 0
-            fastest, slowest = max(self._speeds.values()), min(self._speeds.values())
-            self._is_mixed = fastest >= self._pace.mixed_ratio * slowest

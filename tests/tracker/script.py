@@ -25,6 +25,7 @@ from swarm.protocol.messages import (
 from swarm.tracker.commands import Command, Disconnect, Send
 from swarm.tracker.core import CatalogPart, Tracker, TrackerRules
 from swarm.tracker.events import AgentConnected, AgentGone, Event, MessageReceived, Ticked, VersionLearned
+from swarm.tracker.pace import Pace
 
 V = VersionId(b"v" * 32)
 W = VersionId(b"w" * 32)
@@ -46,8 +47,9 @@ def null_verify(data: bytes) -> Lease:
 
 
 def rules(**changes: Any) -> TrackerRules:
+    """Unless told otherwise: no earlier tracker, and no window, so that a script can count on its leases."""
     given = {"epoch": EPOCH, "key": b"k" * 32, "sign": null_sign, "verify": null_verify, "is_first_start": True}
-    return TrackerRules(**(given | changes))
+    return TrackerRules(**(given | {"pace": Pace(least=1024)} | changes))
 
 
 class Script:
@@ -62,6 +64,7 @@ class Script:
         self.other: list[Command] = []
         self.leases: dict[str, dict[int, Lease]] = {}
         self._next = 1
+        self._beat = now + 0.5
 
     # --- what happens -------------------------------------------------------------------------------
 
@@ -122,14 +125,13 @@ class Script:
     def run(self, seconds: float, *, silent: tuple[str, ...] = (), renewing: tuple[str, ...] = ()) -> None:
         """Time passes: deadlines are kept, connected agents but `silent` show life, `renewing` ones renew leases."""
         end = self.now + seconds
-        beat = self.now + 0.5
         while True:
             deadline = self.tracker.next_deadline()
-            self.now = max(self.now, min(end, beat, end if deadline is None else deadline))
+            self.now = max(self.now, min(end, self._beat, end if deadline is None else deadline))
             if deadline is not None and deadline <= self.now:
                 self.event(Ticked())
-            if self.now >= beat:
-                beat += 0.5
+            if self.now >= self._beat:
+                self._beat = self.now + 0.5
                 self._live(silent, renewing)
             if self.now >= end:
                 return

@@ -111,7 +111,7 @@ def test_returns_pause_longer_and_longer_and_arrivals_halve_it() -> None:
     assert pauses[3] > 2 * pauses[0]
     assert max(pauses) <= 10.0
     for _ in range(12):
-        throttle.arrived(A, 1000, 1.0)
+        throttle.arrived(A, 1000, 1.0, 0.0)
     throttle.returned(A, 0.0)
     assert throttle.paused_until < 0.1
 
@@ -130,17 +130,20 @@ def test_a_block_that_comes_back_again_and_again_rests_longer_each_time() -> Non
     assert throttle.refused(index, "", 0.0)
 
 
-def test_speeds_differ_when_one_is_twice_another() -> None:
-    throttle = Throttle(Pace(out=100, out_mixed=8), Random(1))
-    for _ in range(4):
-        throttle.arrived(A, 1000, 1.0)
-        throttle.arrived(B, 1000, 1.5)
-    assert throttle.limit() == 100
-    for _ in range(8):
-        throttle.arrived(B, 1000, 4.0)
-        throttle.arrived(A, 1000, 1.0)
-    assert throttle.limit() == 8
+def test_the_much_faster_comes_first_and_the_unknown_with_the_fastest() -> None:
+    throttle, unknown = Throttle(Pace(), Random(1)), agent_id("c")
+    throttle.arrived(A, 4000, 1.0, 0.0)
+    throttle.arrived(B, 1000, 1.0, 0.0)
     assert throttle.choose([A, B] * 20) == A
+    assert throttle.choose([unknown, B] * 20) == unknown
+    assert {throttle.choose([unknown, A]) for _ in range(20)} == {unknown, A}
+
+
+def test_equals_take_turns() -> None:
+    throttle = Throttle(Pace(), Random(1))
+    throttle.arrived(A, 1100, 1.0, 0.0)
+    throttle.arrived(B, 1000, 0.9, 0.0)
+    assert {throttle.choose([A, B]) for _ in range(20)} == {A, B}
 
 
 def test_subscriptions_are_bounded() -> None:
