@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from swarm.transport.libp2p_session import Session, Upgrader
 
 CONNECTIONS_MAX = 4096
-"""Living connections of one process: a tracker's fleet, two each. About 100 KB a piece, and one file descriptor."""
+"""Living connections of one process: a tracker's fleet, two each. About 67 KB a piece, and one file descriptor."""
 
 ACCEPT_BACKLOG = 64
 """Opened connections that wait for `accept`."""
