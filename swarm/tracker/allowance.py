@@ -6,7 +6,10 @@ MESSAGES_PER_S = 2_000.0
 """An agent with 16 leases of 256 KiB blocks at 10 Gbit/s reports less than half of this."""
 
 QUESTIONS_PER_S = 20.0
-"""Catalog questions and publishes may cost a store look-up or a signature check each."""
+"""What costs more than a look into a table: a store look-up, a signature, a search among all members."""
+
+CHECKS_PER_QUESTION = 16
+"""Signatures, of 0.1 ms each, that cost as much as one question."""
 
 BURST_S = 4.0
 """How many seconds' worth may come at once."""
@@ -26,12 +29,12 @@ class Allowance:
         self._messages -= 1
         return self._messages >= 0
 
-    def take_question(self, now: float) -> bool:
-        """Whether one more question is within bounds; it is not counted where it is not."""
+    def take_question(self, now: float, cost: float = 1.0) -> bool:
+        """Whether one more question of this cost is within bounds; it is not counted where it is not."""
         self._refill(now)
-        if self._questions < 1:
+        if self._questions < cost:
             return False
-        self._questions -= 1
+        self._questions -= cost
         return True
 
     def _refill(self, now: float) -> None:

@@ -13,7 +13,7 @@ from swarm.protocol import runs as run_sets
 from swarm.protocol.ids import AgentId, Index, Runs, VersionId
 from swarm.tracker.budget import OriginBudget
 from swarm.tracker.pace import Pace, Throttle
-from swarm.tracker.pool import FREE, GIVEN, UNTOLD, Pool
+from swarm.tracker.pool import FREE, GIVEN, UNTOLD, Pool, Useful
 from swarm.tracker.suspects import Suspects
 from swarm.tracker.wishes import Wish, Wishes
 
@@ -65,8 +65,9 @@ class Book:
     def wish(self, agent: AgentId, site: str, count: int, lacks: Runs | None, held: int) -> None:
         """Sets how many leases an agent wants to hold at once (0: none), what it could use, and how many it holds."""
         if count > 0:
-            limit = min(count, self._throttle.agent_limit)
-            self._wishes.set(agent, Wish(self._scope(site), limit, lacks, held))
+            scope, limit = self._scope(site), min(count, self._throttle.agent_limit)
+            useful = self._pool(scope).of_use(lacks)
+            self._wishes.set(agent, Wish(scope, limit, useful, lacks is not None, held))
         else:
             self._wishes.remove(agent)
 
@@ -220,18 +221,19 @@ class Book:
     def _take(self, wish: Wish) -> Index | None:
         pool = self._pool(wish.scope)
         if self._budget.is_spent(self.sent_bytes):
-            urgent = self._urgent if wish.lacks is None else run_sets.intersect(self._urgent, wish.lacks)
-            return pool.take(urgent, self._rng)
-        index = pool.take(wish.lacks, self._rng)
+            pages = run_sets.intersect(self._urgent, wish.useful.pages)
+            blocks = run_sets.intersect(self._urgent, wish.useful.blocks)
+            return pool.take(Useful(pages, blocks), self._rng)
+        index = pool.take(wish.useful, self._rng)
         if index is None and self._may_copy_again(wish, pool):
             self._copies[wish.scope] += 1
             pool.mark_runs(((0, pool.space),), FREE)
-            index = pool.take(wish.lacks, self._rng)
+            index = pool.take(wish.useful, self._rng)
         return index
 
     def _may_copy_again(self, wish: Wish, pool: Pool) -> bool:
         """A further copy starts only when the one before has left, and for who says what it lacks: else it has it."""
-        return not pool.free_count and wish.lacks is not None and self._copies[wish.scope] < self._budget.copies
+        return not pool.free_count and wish.says_what and self._copies[wish.scope] < self._budget.copies
 
     def _losable(self, runs: Runs, scope: str) -> Runs:
         """What of `runs` could be freed. A living seeder still has its share; a closed budget keeps what has left."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
+from swarm.protocol.bounds import KIB
 from swarm.protocol.ids import AgentId, ConnectionId, VersionId
 from swarm.protocol.messages import (
     Alive,
@@ -27,11 +28,12 @@ from swarm.protocol.messages import (
     Message,
     NeedPeers,
     Orphans,
+    Publish,
     RootReply,
     Share,
     Welcome,
 )
-from swarm.tracker.allowance import Allowance
+from swarm.tracker.allowance import CHECKS_PER_QUESTION, Allowance
 from swarm.tracker.beats import Beats
 from swarm.tracker.book import Shape
 from swarm.tracker.budget import OriginBudget
@@ -58,6 +60,9 @@ from swarm.tracker.statistics import TrackerStatistics, count_up
 
 if TYPE_CHECKING:
     from random import Random
+
+ROOT_BYTES_PER_QUESTION = 64 * KIB
+"""A root of 1 MiB takes 75 ms to read (measured)."""
 
 BUSY_S = 5.0
 """When to try again to join where there is no room."""
@@ -244,9 +249,12 @@ class Tracker:
         return self._route(agent, event.connection, event.message, now)
 
     def _ask(self, agent: Agent, connection: ConnectionId, message: Asked, now: float) -> list[Command]:
-        if self._catalog is None or not self._allowances[agent.id].take_question(now):
+        if self._catalog is None or not self._may_ask(agent, _cost_of(message), now):
             return [Send(connection, Failed(message.request, "unavailable", "too many questions at once"))]
         return self._catalog.ask(connection, message, now)
+
+    def _may_ask(self, agent: Agent, cost: float, now: float) -> bool:
+        return self._allowances[agent.id].take_question(now, cost)
 
     def _route(self, agent: Agent, connection: ConnectionId, message: Message, now: float) -> Iterable[Command]:
         match message:
@@ -256,13 +264,13 @@ class Tracker:
                 self._membership.want_lease(agent, message)
             case Count():
                 self._membership.count(agent, message, now)
-            case NeedPeers():
+            case NeedPeers() if self._may_ask(agent, 1.0, now):
                 return self._membership.need_peers(agent, message, now)
             case Join():
                 return self._join(agent, connection, message, now)
             case Leave():
                 self._membership.leave(agent, message.version, is_death=False)
-            case Orphans():
+            case Orphans() if self._may_ask(agent, 1.0, now):
                 return self._membership.orphans(agent, message, now)
             case DialMe() if message.target is not None:
                 return self._tell(message.target, DialMe(message.addresses, message.nonce, message.target, agent.id))
@@ -275,7 +283,9 @@ class Tracker:
     def _join(self, agent: Agent, connection: ConnectionId, join: Join, now: float) -> Iterable[Command]:
         try:
             site = self._rules.site_of(join.site, join.addresses or agent.peer.addresses)
-            commands = self._membership.join(agent, replace(join, site=site), now)
+            is_within = self._may_ask(agent, len(join.leases) / CHECKS_PER_QUESTION, now)
+            leases = join.leases if is_within else ()
+            commands = self._membership.join(agent, replace(join, site=site, leases=leases), now)
         except OverflowError:
             return [Send(connection, Busy(BUSY_S))]
         return commands + self._want_shape(join.version, connection, now)
@@ -305,3 +315,10 @@ class Tracker:
     def _tell(self, agent_id: AgentId, message: Message) -> Iterable[Command]:
         agent = self._registry.agents.get(agent_id)
         return [Send(agent.connection, message)] if agent is not None and agent.connection is not None else []
+
+
+def _cost_of(message: Asked) -> float:
+    """In questions: a published chain is verified signature by signature, and its root read."""
+    if not isinstance(message, Publish):
+        return 1.0
+    return 1.0 + len(message.name_records) / CHECKS_PER_QUESTION + len(message.root or b"") / ROOT_BYTES_PER_QUESTION

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from swarm.protocol.ids import Index, Run, Runs
@@ -28,6 +29,14 @@ _PATTERNS = {
     bytes(states): re.compile(b"[%b]+" % bytes(states))
     for states in ((UNTOLD,), (FREE,), (GIVEN,), (FREE, UNTOLD), (UNTOLD, GIVEN))
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Useful:
+    """Runs within pages, and within blocks."""
+
+    pages: Runs
+    blocks: Runs
 
 
 class Pool:
@@ -68,14 +77,18 @@ class Pool:
         pattern = _PATTERNS[bytes(states)]
         return tuple(run for first, count in runs for run in self._runs(pattern, first, first + count))
 
-    def take(self, lacks: Runs | None, rng: Random) -> Index | None:
-        """A free index within `lacks` (None: anything), now given: the first page, else a block at random."""
+    def of_use(self, lacks: Runs | None) -> Useful:
+        """What can be taken for who lacks this (None: everything), cut once for many calls of `take`."""
+        runs = ((0, self.space),) if lacks is None else lacks
+        return Useful(clip(runs, 0, self._page_count), clip(runs, self._page_count, self.space))
+
+    def take(self, useful: Useful, rng: Random) -> Index | None:
+        """A free index that is of use, now given: the first page, else a block at random."""
         if not self.free_count:
             return None
-        runs = ((0, self.space),) if lacks is None else lacks
-        found = self._first_free(clip(runs, 0, self._page_count))
+        found = self._first_free(useful.pages)
         if found is None:
-            found = self._random_block(clip(runs, self._page_count, self.space), rng)
+            found = self._random_block(useful.blocks, rng)
         if found is None:
             return None
         self.mark(found, GIVEN)

@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from swarm.protocol.ids import AgentId, Runs
+from swarm.protocol.ids import AgentId
+from swarm.tracker.pool import Useful
 
 
 @dataclass(slots=True)
 class Wish:
-    """`count`: how many leases the agent wants to hold at once; `held`: how many it does. `lacks` None: everything."""
+    """`count`: how many leases the agent wants to hold at once; `held`: how many it does; `useful`: which it could use.
+
+    `says_what`: it has said what it lacks; else it lacked everything when it wished, and may have some by now.
+    """
 
     scope: str
     count: int
-    lacks: Runs | None
+    useful: Useful
+    says_what: bool
     held: int
     is_starved: bool = False
 

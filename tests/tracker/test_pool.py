@@ -27,7 +27,7 @@ def test_it_takes_what_is_free_and_lacked_and_pages_first(
             model[index] = state
     pool.check()
     fitting = {i for i in range(SPACE) if model[i] == FREE and (lacks is None or i in lacks)}
-    taken = pool.take(None if lacks is None else normalise(lacks), Random(seed))
+    taken = pool.take(pool.of_use(None if lacks is None else normalise(lacks)), Random(seed))
     pool.check()
     pages = {index for index in fitting if index < page_count}
     if pages:
@@ -51,7 +51,8 @@ def test_runs_of_states(marks: list[tuple[set[int], int]], within: set[int]) -> 
 
 def test_the_choice_is_spread_over_the_blocks() -> None:
     rng = Random(1)
-    firsts = {Pool(0, 1000, is_free=True).take(None, rng) for _ in range(50)}
+    pools = [Pool(0, 1000, is_free=True) for _ in range(50)]
+    firsts = {pool.take(pool.of_use(None), rng) for pool in pools}
     assert len(firsts) > 40
 
 
