@@ -18,7 +18,7 @@ from swarm.agent.lan import Lan
 from swarm.agent.recordbook import Recordbook
 from swarm.agent.tracker_link import TrackerLink
 from swarm.agent.trust import Answer
-from swarm.errors import NotFoundError, SwarmError, UnreachableError
+from swarm.errors import MissingError, NotFoundError, SwarmError, UnreachableError
 from swarm.protocol.ids import VersionId, digest
 from swarm.protocol.messages import CatalogMessage, Resolve, Resolved, RootReply, RootRequest
 from swarm.protocol.names import nearest
@@ -105,7 +105,7 @@ class Resolver:
                 continue
             if root is not None and digest(root) == version:
                 return root
-        if any(not isinstance(error, NotFoundError) for error in failures.values()):
+        if any(not isinstance(error, NotFoundError | MissingError) for error in failures.values()):
             raise UnreachableError(
                 f"nobody that answers has version {version.hex()}: "
                 + "; ".join(f"{source}: {error.message}" for source, error in failures.items())

@@ -37,6 +37,8 @@ def explain(error: OSError, doing: str) -> SwarmError:
         return PermissionError_(message, hint="the user that runs swarm must be able to read and write there")
     if error.errno in UNNAMEABLE:
         return UsageError(message, hint="this file system cannot hold that name; choose another place for DEST")
+    if is_missing(error):
+        return UsageError(message, hint="what should be a directory is none, or is gone; choose another DEST")
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return PermissionError_(message, hint="raise the limit of open files (ulimit -n)")
     return SwarmError(message)
