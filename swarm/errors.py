@@ -99,7 +99,7 @@ class NoSpaceError(SwarmError):
     exit_code = 6
 
 
-class PermissionError_(SwarmError):
+class PermissionError_(SwarmError):  # noqa: N801  # the builtin has the name
     """The operating system or the store forbids it."""
 
     exit_code = 6
