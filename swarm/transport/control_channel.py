@@ -5,6 +5,7 @@ A goodbye is answered when everything before it was read. Neither it nor its ans
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import trio
@@ -23,6 +24,9 @@ LONG_BYTES = 4096
 """A longer message counts in the outbox as several, so that its bound is one of memory too: 16 MiB."""
 
 OUTBOX_FULL = "the outbox is full: the other side reads nothing"
+
+
+log = logging.getLogger(__name__)
 
 
 class ControlChannel:
@@ -82,6 +86,8 @@ class ControlChannel:
                 if self.parting is None:
                     self.parting = f"the other side said goodbye: {reason}"
                 self._on_goodbye()
+            case Unsupported(type=number):
+                log.info("the other side does not know messages of type %d", number)
             case GoodbyeAck():
                 self.has_parted.set()
             case _:

@@ -48,7 +48,7 @@ class Stream:
     async def read(self) -> list[Piece]:
         """What has arrived, about READ_BYTES of it, in the pieces it came in; nothing at the end.
 
-        A reset, a killed peer and an end in order look alike in yamux: what was whole, the layers above know.
+        A killed peer and an end in order look alike in yamux: what was whole, the layers above know.
         """
         if self._position < len(self._rest):
             rest = memoryview(self._rest)[self._position :]
@@ -57,6 +57,8 @@ class Stream:
         number, connection = self._muxed.stream_id, self._connection
         while not (buffer := connection.stream_buffers.get(number)):
             arrived = connection.stream_events.get(number)
+            if self._muxed.reset_received and not connection.event_shutting_down.is_set():
+                raise TransportError("the other side broke off a stream")
             if arrived is None or self._muxed.recv_closed or self._muxed.closed:
                 return []
             await arrived.wait()

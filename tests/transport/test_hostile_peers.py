@@ -142,6 +142,19 @@ async def test_a_block_stream_that_ends_in_mid_frame_is_a_fault(host: Transport)
         assert "middle of a block frame" in await reason_of(connection)
 
 
+async def test_a_block_stream_that_is_broken_off_is_a_fault(host: Transport) -> None:
+    """Else the receiver would wait for ever for frames that cannot come."""
+    async with greeted(host, Direction.TO_ACCEPTOR) as (peer, connection):
+        await peer.blocks.reset()
+        assert "broke off" in await reason_of(connection)
+
+
+async def test_being_told_that_a_message_is_unknown_there_is_no_news_for_the_user(host: Transport) -> None:
+    async with greeted(host) as (peer, connection):
+        await peer.send_all(Unsupported(200), Alive())
+        assert await connection.receive() == Alive()
+
+
 async def test_frames_cut_anywhere_are_put_together_again(host: Transport) -> None:
     data = os.urandom(20_000)
     (header, payload), *_ = block_frames(1, data)

@@ -72,7 +72,7 @@ async def test_a_frozen_peer_is_seen_by_when_it_was_last_heard() -> None:
         async with Opener("libp2p").transport(1) as dialing:
             connection = await dialing.dial((address,), Direction.TO_ACCEPTOR, peer_id=key(2).peer_id)
             process.send_signal(signal.SIGSTOP)
-            await trio.sleep(0.2)
+            await trio.sleep(0.5)
             heard_at = connection.statistics().last_received_at
             for _ in range(5):
                 connection.send_nowait(Alive())
