@@ -45,7 +45,12 @@ EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 """Credentials that were good and are no longer; `InvalidToken` would be a wrong one."""
 
 WRONG_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "AuthFailure"}
-WRONG_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+WRONG_REGION = {
+    "PermanentRedirect",
+    "AuthorizationHeaderMalformed",
+    "AuthorizationQueryParametersError",
+    "IllegalLocationConstraintException",
+}
 FULL = {"QuotaExceeded", "InsufficientStorage", "InsufficientCapacity", "XMinioStorageFull", "EntityTooLarge"}
 PRECONDITION_FAILED = {"PreconditionFailed", "412"}
 

@@ -8,9 +8,12 @@ whether it is newer than what was seen elsewhere, is the caller's question (`swa
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from swarm.errors import ConflictError, CorruptError, DecodeError, PermissionError_, SignatureError, TrustError
 from swarm.protocol.records import TagRecord, decode_tag_record, describe, record_id
 from swarm.store._objects import Objects
+from swarm.store._workers import for_each
 from swarm.store.commit import Commit, read_record
 from swarm.store.identity import Identity
 from swarm.store.layout import history_key, tag_key, tags_prefix
@@ -18,6 +21,7 @@ from swarm.store.layout import history_key, tag_key, tags_prefix
 LAG_MAX = 1024
 """Records that a pointer may lie behind: each is a commit whose pointer could not be written."""
 
+READS_AT_ONCE = 16
 HISTORY_RECORDS_MAX = 1000
 """Newest first, so the beginning of a longer history is left out: three years of a tag that moves daily."""
 
@@ -45,11 +49,19 @@ class TagHistory:
     async def records(self, name: str, tag: str, limit: int = HISTORY_RECORDS_MAX) -> list[bytes]:
         """The newest `limit` records, oldest first."""
         newest = await self.newest(name, tag)
-        found: list[bytes] = []
-        while newest is not None and len(found) < limit:
-            found.append(newest)
-            newest = await self._preceding(decode_tag_record(newest))
-        return found[::-1]
+        if newest is None:
+            return []
+        found = {decode_tag_record(newest).seq: newest}
+        (last,) = found
+        seqs = range(max(0, last + 1 - limit), last)
+
+        async def read(seq: int) -> None:
+            record = await read_record(self._objects, history_key(name, tag, seq))
+            found[seq] = record if record is not None else b""
+
+        await for_each(seqs, read, concurrency=READS_AT_ONCE)
+        self._check_links(found, name, tag, seqs)
+        return [found[seq] for seq in (*seqs, last)]
 
     async def commit(self, data: bytes) -> None:
         """Makes `data` the tag's newest record. Raises ConflictError, with the newest, if somebody was first.
@@ -94,15 +106,12 @@ class TagHistory:
             raise CorruptError(f"{key} in {self._objects.url} does not follow the record before it")
         return following
 
-    async def _preceding(self, record: TagRecord) -> bytes | None:
-        if record.seq == 0:
-            return None
-        key = history_key(record.name, record.tag, record.seq - 1)
-        data = await read_record(self._objects, key)
-        if data is None or record_id(data) != record.prev:
-            state = "is not there" if data is None else "is not the one that its successor follows"
-            raise CorruptError(f"{key} in {self._objects.url} {state}")
-        return data
+    def _check_links(self, records: Mapping[int, bytes], name: str, tag: str, seqs: Sequence[int]) -> None:
+        """Each record names the one before it, so the newest, which was verified, vouches for all."""
+        for seq in reversed(seqs):
+            if record_id(records[seq]) != decode_tag_record(records[seq + 1]).prev:
+                state = "is not the one that its successor follows" if records[seq] else "is not there"
+                raise CorruptError(f"{history_key(name, tag, seq)} in {self._objects.url} {state}")
 
     def _checked(self, data: bytes, key: str, name: str, tag: str, seq: int | None) -> TagRecord:
         try:

@@ -149,7 +149,8 @@ class S3Objects:
         self._limiter = trio.CapacityLimiter(options.concurrency)
         self._options = options
         self._reader = HttpReader(options, self._refusal, ca_bundle=self._clients.ca_bundle)
-        self._is_reader_used = False
+        self._has_read = False
+        self._takes_urls = options.sse_c_key is None  # that one is a header, which no URL carries
         self._read = read_parameters(options)
         self._write = write_parameters(options)
 
@@ -249,20 +250,29 @@ class S3Objects:
     def _translating(self, key: str, work: Callable[[S3Client], T], *, is_writing: bool) -> T:
         try:
             return work(self._clients.client(is_writing=is_writing))
-        except (boto.ClientError, boto.BotoCoreError, HTTPError, OSError) as error:
+        except (boto.ClientError, boto.BotoCoreError, HTTPError, OSError, ValueError) as error:
+            # ValueError is what botocore says of an endpoint that is no URL.
             raise self._translated(error, key) from error
 
     def _get(self, client: S3Client, key: str, max_bytes: int, reading: Reading) -> bytearray:
         """By boto3 until it has read something, because it finds the region and tells errors best; then by URLs that it
         signs, which takes a third of the CPU time and can be abandoned at once."""
-        if not self._is_reader_used:
+        if not (self._has_read and self._takes_urls):
             return self._get_by_boto(client, key, max_bytes, reading)
         url = client.generate_presigned_url("get_object", Params=self._named(key), ExpiresIn=OWN_URL_LIFE_S)
-        return self._reader.get(url, max_bytes, reading, key)
+        try:
+            return self._reader.get(url, max_bytes, reading, key)
+        except CredentialsExpiredError:
+            raise
+        except (PermissionError_, UsageError):
+            # A policy may forbid signed URLs (`s3:authType`), or boto3 knows better which region it is.
+            data = self._get_by_boto(client, key, max_bytes, reading)
+            self._takes_urls = False
+            return data
 
     def _get_by_boto(self, client: S3Client, key: str, max_bytes: int, reading: Reading) -> bytearray:
         answer = client.get_object(**self._named(key))
-        self._is_reader_used = self._options.sse_c_key is None  # that one is a header, which no URL carries
+        self._has_read = True
         size, body = answer["ContentLength"], answer["Body"]
         is_whole = False
         try:

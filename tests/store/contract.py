@@ -340,9 +340,14 @@ async def test_a_gap_in_a_history_is_corrupt(place: Place) -> None:
     async with place.store() as store, place.objects() as objects:
         for record in tag_records(store.realm, 3):
             await store.commit_tag(record)
-        await objects.delete(layout.history_key(NAME, TAG, 1))
-        with pytest.raises(CorruptError, match=layout.history_key(NAME, TAG, 1)):
+        key = layout.history_key(NAME, TAG, 1)
+        await objects.put(key, tag_record(store.realm, 1, tag_record(store.realm, 0, None, root="elsewhere")))
+        with pytest.raises(CorruptError, match=f"{key}.* its successor follows"):
             await store.tag_history(NAME, TAG)
+        await objects.delete(key)
+        with pytest.raises(CorruptError, match=f"{key}.* is not there"):
+            await store.tag_history(NAME, TAG)
+        assert len(await store.tag_history(NAME, TAG, limit=1)) == 1
 
 
 async def test_a_record_with_a_broken_signature_is_never_committed(place: Place) -> None:

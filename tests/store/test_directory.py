@@ -1,7 +1,7 @@
 """The directory store against the operating system: durable before it is named, several processes, nothing outside."""
 
 # The tests prepare and look at directories while nothing else runs in their loop.
-# ruff: noqa: ASYNC110, ASYNC221, ASYNC240, PTH115
+# ruff: noqa: ASYNC110, ASYNC221
 
 from __future__ import annotations
 

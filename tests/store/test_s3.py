@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 import trio
@@ -487,6 +487,46 @@ async def test_an_anonymous_request_carries_no_signature(proxy: Proxy, bucket: s
     with pytest.raises(MissingError):
         await objects_in(bucket, is_anonymous=True).get("key", max_bytes=10)
     assert "Authorization" not in proxy.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "AccessDenied"), (400, "AuthorizationQueryParametersError"), (301, "PermanentRedirect")]
+)
+async def test_where_signed_urls_are_not_taken_boto3_reads(
+    proxy: Proxy, bucket: str, status: int, code: str, objects_in: Opener
+) -> None:
+    def is_signed_url(request: Request) -> bool:
+        return "X-Amz-Signature" in request.path
+
+    objects = objects_in(bucket)
+    await objects.put("key", b"data")
+    proxy.first(1000, s3_error(status, code), when=is_signed_url)
+    for _ in range(4):
+        assert await objects.get("key", max_bytes=10) == b"data"
+    assert [is_signed_url(request) for request in proxy.requests] == [False, False, True, False, False, False]
+
+
+async def test_any_prefix_can_be_written_and_read(s3_server: S3Server) -> None:
+    name, data = block(1)
+    prefix = "a b+c%2fd/é='\"&~!*()"
+    async with open_store(f"s3://{s3_server.new_bucket()}/{quote(prefix)}") as store, http.HttpBlocks() as blocks:
+        await store.initialise()
+        await store.put_block(name, data)
+        assert await store.missing_blocks([name]) == set()
+        for _ in range(2):
+            assert await store.get_block(name) == data
+        url = await store.presign_block(name, 60)
+        assert url is not None
+        assert await blocks.get(url, name) == data
+        await store.commit_name_record(name_record(store.realm, 0, None))
+        assert await store.names() == [NAME]
+
+
+async def test_an_endpoint_that_is_no_url_is_said_to_be_so(moto: S3Server, use: Use) -> None:
+    use(moto)
+    with pytest.raises(UsageError, match="endpoint"):
+        async with open_store("s3://bucket/p?endpoint=nonsense"):
+            pass
 
 
 async def test_payloads_are_neither_hashed_nor_summed(proxy: Proxy, bucket: str, objects_in: Opener) -> None:
