@@ -119,9 +119,9 @@ class Catalog:
             at = sketch.find(block[:8], at + 1)
         return at >= 0
 
-    def held(self, record: HoldingRecord) -> Held | None:
-        """The holding, ready to be read; its files' stats are looked at when it is loaded. None where its manifest
-        is not here or the holding is gone."""
+    def held(self, record: HoldingRecord, *, looks: bool = True) -> Held | None:
+        """The holding, ready to be read. `looks`: its files' stats are looked at when it is loaded, so that `have` does
+        not promise what was touched meanwhile. None where its manifest is not here, or the holding is gone."""
         with self._lock:
             found = self._held.get(record.id)
             if found is not None:
@@ -134,7 +134,7 @@ class Catalog:
             found = self._held.setdefault(record.id, loaded)
             while len(self._held) > HELD_KEPT_MAX:
                 self._held.popitem(last=False)[1].close()
-        if found is loaded:
+        if found is loaded and looks:
             self.withdraw(found, found.touched())
         return found
 
@@ -173,6 +173,13 @@ class Catalog:
         with self._lock:
             losses, self._losses = self._losses, []
             return losses
+
+    def prune(self) -> int:
+        """Removes manifests that nobody needs any more; returns bytes freed."""
+        needed = {record.version for record in self.records()}
+        needed |= {staging.version for staging in self.index.stagings()}
+        needed |= {pending.version for pending in self.index.pending()}
+        return self.manifests.prune(needed)
 
     def drop(self, record: HoldingRecord) -> None:
         """Closes a holding that is about to be replaced or removed; it is loaded again if it is asked for."""

@@ -34,7 +34,7 @@ class Clearing:
     def clear(self, scope: Scope) -> None:
         """All entries, deepest first; directories if nothing is left in them."""
         open_directories(self._tree, scope)
-        for number, _entry in reversed(list(scope.entries())):
+        for number in reversed(list(scope.taken)):
             self._tick(0)
             # What another user has put under lock stays, and is kept aside with its directory.
             with suppress(PermissionError):
@@ -95,8 +95,8 @@ def is_empty(tree: Tree) -> bool:
 
 def open_directories(tree: Tree, scope: Scope) -> None:
     """Gives directories back the rights that one needs to remove what is in them: those of read-only datasets."""
-    for _number, entry in scope.entries():
-        if entry.kind is Kind.DIRECTORY and entry.mode & 0o700 != 0o700:
+    for entry in scope.of_kind(Kind.DIRECTORY):
+        if entry.mode & 0o700 != 0o700:
             found = tree.find(entry.path)
             if found is not None and found.is_directory:
                 with suppress(PermissionError):

@@ -63,6 +63,7 @@ def commit(catalog: Catalog, plan: Plan, area: Area, signatures: Signatures, tic
     """After `finish`. Raises EditedFilesError, RefusedError, NoSpaceError, PermissionError_."""
     with translated(f"put {shown(plan.dest)} in place"):
         look_again(catalog, plan, tick)
+        catalog.manifests.sync()
         pending = _pending(plan, area, _all_signatures(plan, signatures))
         return _replace(catalog, plan, area, pending, tick)
 
@@ -176,6 +177,8 @@ def _end(catalog: Catalog, pending: PendingRecord, area: Area | None, signatures
         area.remove()
     catalog.index.remove_staging(pending.area)
     remove_areas(catalog, pending.dest)
+    with suppress(SwarmError):
+        catalog.prune()
 
 
 def remove_areas(catalog: Catalog, dest: bytes) -> None:
@@ -192,7 +195,7 @@ def remove_areas(catalog: Catalog, dest: bytes) -> None:
 
 def _old(catalog: Catalog, dest: bytes) -> Held | None:
     found = next((record for record in catalog.at(dest) if record.kind is HoldingKind.FETCHED), None)
-    return None if found is None else catalog.held(found)
+    return None if found is None else catalog.held(found, looks=False)
 
 
 def _pending(plan: Plan, area: Area, signatures: Signatures) -> PendingRecord:

@@ -28,16 +28,14 @@ def finish_files(tree: Tree, scope: Scope, tick: Tick) -> Signatures:
             make_directory(tree, entry)
         elif entry.kind is Kind.FILE:
             signatures[number] = signature_of(_finish_file(tree, entry))
-    for _number, entry in scope.entries():
-        if entry.kind is Kind.SYMLINK:
-            _make_link(tree, entry)
+    for entry in scope.of_kind(Kind.SYMLINK):
+        _make_link(tree, entry)
     return signatures
 
 
 def finish_directories(tree: Tree, scope: Scope) -> None:
     """Modes and times, deepest first: what is done in a directory changes its times. Raises OSError."""
-    directories = [entry for _number, entry in scope.entries() if entry.kind is Kind.DIRECTORY]
-    for entry in reversed(directories):
+    for entry in reversed(list(scope.of_kind(Kind.DIRECTORY))):
         if entry.mtime_ns is not None:
             tree.set_mtime(entry.path, entry.mtime_ns)
         tree.set_mode(entry.path, entry.mode & 0o777)

@@ -61,14 +61,14 @@ class Held:
             if any(not self.signatures.is_known(piece.number) for piece in pieces):
                 continue
             try:
-                data = self._read(pieces, self.body.version.block_lengths[block])
+                data = b"".join([self._read_piece(piece) for piece in pieces])
             except TouchedError as error:
                 touched.update(error.numbers)
                 continue
             if digest(data) == self.body.version.block_ids[block]:
                 if touched:
                     break
-                return bytes(data)
+                return data
             touched.update(piece.number for piece in pieces)
         if touched:
             raise TouchedError(touched)
@@ -115,30 +115,21 @@ class Held:
             return False
         return found is not None and is_untouched(self.signatures[number], found.status)
 
-    def _read(self, pieces: list[Piece], length: int) -> bytearray:
-        buffer = bytearray(length)
-        view, position = memoryview(buffer), 0
-        for piece in pieces:
-            self._read_piece(piece, view[position : position + piece.length])
-            position += piece.length
-        return buffer
-
-    def _read_piece(self, piece: Piece, part: memoryview) -> None:
+    def _read_piece(self, piece: Piece) -> bytes:
         if self.body.layout.size(piece.number) >= KEPT_OPEN_BYTES_MIN:
             with self._open.borrow(piece.number, lambda: self._open_file(piece.number)) as descriptor:
-                self._read_checked(descriptor, piece, part)
-            return
+                return self._read_checked(descriptor, piece)
         descriptor = self._open_file(piece.number)
         try:
-            self._read_checked(descriptor, piece, part)
+            return self._read_checked(descriptor, piece)
         finally:
             os.close(descriptor)
 
-    def _read_checked(self, descriptor: int, piece: Piece, part: memoryview) -> None:
+    def _read_checked(self, descriptor: int, piece: Piece) -> bytes:
         if not is_untouched(self.signatures[piece.number], os.fstat(descriptor)):
             raise TouchedError([piece.number])
         try:
-            read_exactly(descriptor, part, piece.offset)
+            return read_exactly(descriptor, piece.length, piece.offset)
         except VerificationError as error:
             raise TouchedError([piece.number]) from error
         except OSError as error:

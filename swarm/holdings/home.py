@@ -8,7 +8,6 @@ locks/<hex>           one empty file for each DEST that was ever written, `index
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.errors import RefusedError
-from swarm.holdings.lock import lock_waiting
+from swarm.holdings.lock import CAN_LOCK, lock_waiting
 from swarm.holdings.mounts import mount_of
 from swarm.holdings.oserror import real, translated
 from swarm.protocol.ids import VersionId, digest
@@ -62,12 +61,14 @@ class Home:
     @contextmanager
     def manifests_locked(self, *, exclusive: bool) -> Iterator[None]:
         """Shared while a root or page is kept, exclusive while unneeded ones are removed. Blocks: for threads."""
-        with lock_waiting(self.directory / "locks" / "manifests", fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH):
+        with lock_waiting(self.directory / "locks" / "manifests", exclusive=exclusive):
             yield
 
 
 def open_home(directory: Path) -> Home:
     """Makes what is missing. Raises RefusedError on a network's file system, PermissionError_, NoSpaceError."""
+    if not CAN_LOCK:
+        raise RefusedError("this system has no file locks that swarm knows", hint="swarm keeps data on Linux and macOS")
     path = real(directory)
     home = Home(Path(os.fsdecode(path)))
     mount = mount_of(path)

@@ -6,7 +6,6 @@ write is one short transaction. What the rows mean is said in `schema` and `reco
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 import threading
 import time
@@ -35,7 +34,7 @@ def open_index(path: Path, lock: Path) -> Index:
 
     Under `lock`, for a file that is just being made: SQLite does not wait for whoever changes it to WAL.
     """
-    with translated(f"use the index {path}"), lock_waiting(lock, fcntl.LOCK_EX):
+    with translated(f"use the index {path}"), lock_waiting(lock, exclusive=True):
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")

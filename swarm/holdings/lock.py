@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,13 @@ from pathlib import Path
 from types import TracebackType
 
 from swarm.errors import InternalError
+
+try:
+    import fcntl
+except ImportError:  # Windows: `open_home` says so; everything can be imported all the same.
+    fcntl = None  # type: ignore[assignment]
+
+CAN_LOCK = fcntl is not None
 
 
 class Lock:
@@ -63,11 +69,11 @@ def owner(path: Path | bytes) -> int | None:
 
 
 @contextmanager
-def lock_waiting(path: Path, operation: int) -> Iterator[None]:
+def lock_waiting(path: Path, *, exclusive: bool) -> Iterator[None]:
     """Holds a shared or exclusive lock on a file that is never removed. Blocks for as long as others take."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, operation)
+        fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         yield
     finally:
         os.close(descriptor)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from swarm.errors import InternalError, VerificationError
 from swarm.holdings.home import Home
+from swarm.holdings.linux import sync_file_system
 from swarm.holdings.oserror import translated
 from swarm.protocol.bounds import PAGE_BYTES_MAX, ROOT_BYTES_MAX
 from swarm.protocol.ids import DIGEST_BYTES, BlockId, Index, VersionId, digest
@@ -24,8 +25,9 @@ from swarm.protocol.index_space import IndexSpace
 from swarm.protocol.manifest import decode_root
 from swarm.protocol.version import Version, assemble
 
-UNNEEDED_AGE_S = 3600.0
-"""A root that no holding and no staging area names is kept this long: a fetch keeps the root before it stages."""
+UNNEEDED_AGE_S = 86_400.0
+"""A root that no holding and no staging area names is kept this long: a fetch keeps the root before it stages, and a
+seeder may give blocks that it reads from a store."""
 
 SKETCH_BYTES = 8
 
@@ -135,6 +137,15 @@ class Manifests:
         with suppress(OSError):
             return self._home.sketch(version).read_bytes()
         return None
+
+    def sync(self) -> None:
+        """To the disk: before a holding is recorded, of which nobody could say what is in it without them."""
+        with translated("sync $SWARM_HOME"):
+            descriptor = os.open(self._home.versions, os.O_RDONLY)
+            try:
+                sync_file_system(descriptor)
+            finally:
+                os.close(descriptor)
 
     def versions(self) -> list[VersionId]:
         """Whose roots are kept, in the order of their digests."""

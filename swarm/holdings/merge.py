@@ -33,9 +33,8 @@ class Merging:
     def run(self, moved: Bitfield, known: Signatures) -> Signatures:
         """Entries of `moved` come from staging, the others are in DEST as `known` says. What only `old` had goes.
         Returns signatures of the files as they are then in DEST."""
-        for _number, entry in self._scope.entries():
-            if entry.kind is Kind.DIRECTORY:
-                self._place_directory(entry.path)
+        for entry in self._scope.of_kind(Kind.DIRECTORY):
+            self._place_directory(entry.path)
         for number, entry in self._scope.entries():
             if number in moved and entry.kind is not Kind.DIRECTORY:
                 self._place(entry.path)
@@ -44,7 +43,7 @@ class Merging:
                 found = self._dest.find(entry.path)
                 known[number] = UNKNOWN if found is None else signature_of(found.status)
         if self._old is not None:
-            kept = {entry.path for _number, entry in self._scope.entries()}
+            kept = set(self._scope.paths())
             self._remove_old(self._old, lambda path: path not in kept)
         finish_directories(self._dest, self._scope)
         return known
@@ -79,8 +78,8 @@ class Merging:
 
     def _remove_old(self, old: Held, is_meant: Callable[[bytes], bool]) -> None:
         clearing = Clearing(self._dest, old.body.version, old.signatures, _no_tick)
-        for number, entry in reversed(list(old.scope.entries())):
-            if is_meant(entry.path):
+        for number in reversed(list(old.scope.taken)):
+            if is_meant(old.body.version.entries.path(number)):
                 clearing.remove(number)
 
 

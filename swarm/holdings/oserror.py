@@ -28,7 +28,9 @@ def translated(doing: str) -> Iterator[None]:
 
 def explain(error: OSError, doing: str) -> SwarmError:
     """Our error for one of the system's."""
-    message = f"cannot {doing}: {error.strerror or error}"
+    name = error.filename
+    where = f"{shown(os.fsencode(name))}: " if isinstance(name, str | bytes) else ""
+    message = f"cannot {doing}: {where}{error.strerror or error}"
     if error.errno == errno.EFBIG:
         return NoSpaceError(message, hint="the file system or a limit (ulimit -f) forbids files this large")
     if error.errno in FULL:

@@ -130,7 +130,12 @@ def _old_holding(catalog: Catalog, dest: bytes) -> Held | None:
     if not _is_directory(dest):
         return None
     fetched = next((record for record in records if record.kind is HoldingKind.FETCHED), None)
-    old = catalog.held(fetched) if fetched is not None else None
+    old = catalog.held(fetched, looks=False) if fetched is not None else None
+    if fetched is not None and old is None and os.listdir(dest):
+        raise RefusedError(
+            f"{shown(dest)} holds {fetched.version.hex()}, of which the file list is no longer in $SWARM_HOME",
+            hint=f"fetch {fetched.label.partition(':')[0] or 'NAME'}@{fetched.version.hex()} to it first, or move it",
+        )
     if old is None:
         _check_free(dest)
     return old

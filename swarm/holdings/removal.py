@@ -41,12 +41,12 @@ def remove(catalog: Catalog, dest: bytes, tick: Tick) -> Removed:
             catalog.drop(record)
             catalog.index.remove_holding(record.id)
             catalog.changed()
-    _prune(catalog)
+    catalog.prune()
     return Removed(tuple(record.label for record in records), tuple(kept))
 
 
 def _remove_files(catalog: Catalog, record: HoldingRecord, tick: Tick) -> list[bytes]:
-    held = catalog.held(record)
+    held = catalog.held(record, looks=False)
     if held is None or not os.path.isdir(record.directory):
         return []
     tree = Tree(record.directory)
@@ -65,12 +65,5 @@ def _remove_files(catalog: Catalog, record: HoldingRecord, tick: Tick) -> list[b
 
 
 def _still_there(tree: Tree, held: Held) -> list[bytes]:
-    found = [tree.find(entry.path) for _number, entry in held.scope.entries()]
+    found = [tree.find(path) for path in held.scope.paths()]
     return [each.path for each in found if each is not None and not each.is_directory]
-
-
-def _prune(catalog: Catalog) -> None:
-    needed = {record.version for record in catalog.records()}
-    needed |= {staging.version for staging in catalog.index.stagings()}
-    needed |= {pending.version for pending in catalog.index.pending()}
-    catalog.manifests.prune(needed)

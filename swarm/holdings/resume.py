@@ -84,7 +84,7 @@ def _damaged(files: StagedFiles, scope: Scope) -> Bitfield:
 
 def _remove_others(files: StagedFiles, scope: Scope) -> None:
     """Files that another choice had staged."""
-    paths = {entry.path for _number, entry in scope.entries()}
+    paths = set(scope.paths())
     for found in list(files.tree.walk()):
         if found.path not in paths and files.tree.find(found.path) is not None:
             if found.is_directory:

@@ -98,6 +98,19 @@ class Scope:
             if number in self.taken:
                 yield number, entry
 
+    def of_kind(self, kind: Kind) -> Iterator[Entry]:
+        """What is taken and of one kind, in path order."""
+        entries = self.version.entries
+        if not entries.count(kind):
+            return
+        for number in self.taken:
+            if entries.kind(number) is kind:
+                yield entries[number]
+
+    def paths(self) -> Iterator[bytes]:
+        """Of what is taken, in order."""
+        return map(self.version.entries.path, self.taken)
+
     def has_all(self, pieces: list[Piece]) -> bool:
         """Whether these are all of taken files."""
         return self.is_everything or all(piece.number in self.taken for piece in pieces)

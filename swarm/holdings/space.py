@@ -65,17 +65,13 @@ def _required(scope: Scope, tree: Tree | None) -> int:
 
 
 def _bytes_of_zeros(scope: Scope) -> int:
-    """Of blocks that the stream has several times and that are nothing but zeros: they stay holes."""
+    """What stays a hole: of the longest block, if it is nothing but zeros and the stream has it several times."""
     version = scope.version
+    longest = version.root.cutter.maximum
     if not scope.is_everything or len(version.stream) == version.space.block_count:
         return 0
-    zeros = {length: digest(bytes(length)) for length in {version.root.cutter.maximum}}
-    total = 0
-    for length, name in zeros.items():
-        index = version.index_of(name)
-        if index is not None:
-            total += length * len(version.positions_of(index))
-    return total
+    index = version.index_of(digest(bytes(longest)))
+    return 0 if index is None else max(0, longest - 2 * UNIT_BYTES) * len(version.positions_of(index))
 
 
 def _bytes_of_margins(scope: Scope) -> int:

@@ -25,8 +25,8 @@ from swarm.protocol.ids import digest
 KEPT_OPEN_BYTES_MIN = 1 << 20
 """Smaller files are opened for each block: hardly one is touched twice, and thousands would drive the others out."""
 
-HOLE_BYTES_MIN = 4096
-"""Smaller runs of zeros are written: no file system has smaller holes."""
+HOLE_BYTES_MIN = 65_536
+"""Fewer zeros are just written."""
 
 _MARGINS = -1
 
@@ -156,30 +156,28 @@ class StagedFiles:
 
     def _read_place(self, block: int, offset: int, pieces: list[Piece]) -> bytes | None:
         """The bytes at one place, if they are the block's."""
-        buffer = bytearray(self._scope.version.block_lengths[block])
-        view, position = memoryview(buffer), 0
+        parts: list[bytes] = []
         try:
             for piece in pieces:
-                part = view[position : position + piece.length]
-                if piece.number in self._scope.taken:
-                    self._read_piece(piece, part)
-                else:
-                    with self._open.borrow(_MARGINS, self._open_margins) as descriptor:
-                        read_exactly(descriptor, part, offset + position)
-                position += piece.length
+                parts.append(self._read_piece(piece, offset))
+                offset += piece.length
         except (FileNotFoundError, NotADirectoryError, PermissionError, VerificationError):
             return None
-        return bytes(buffer) if digest(buffer) == self._scope.version.block_ids[block] else None
+        data = b"".join(parts)
+        return data if digest(data) == self._scope.version.block_ids[block] else None
 
-    def _read_piece(self, piece: Piece, part: memoryview) -> None:
+    def _read_piece(self, piece: Piece, offset: int) -> bytes:
+        """From the piece's file, or what belongs at this stream offset from the margins."""
+        if piece.number not in self._scope.taken:
+            with self._open.borrow(_MARGINS, self._open_margins) as descriptor:
+                return read_exactly(descriptor, piece.length, offset)
         path = self._path(piece.number)
         if self._layout.size(piece.number) >= KEPT_OPEN_BYTES_MIN:
             with self._open.borrow(piece.number, lambda: self._open_file(path)) as descriptor:
-                read_exactly(descriptor, part, piece.offset)
-            return
+                return read_exactly(descriptor, piece.length, piece.offset)
         descriptor = self._open_file(path)
         try:
-            read_exactly(descriptor, part, piece.offset)
+            return read_exactly(descriptor, piece.length, piece.offset)
         finally:
             os.close(descriptor)
 
@@ -215,19 +213,41 @@ class StagedFiles:
                 os.close(descriptor)
 
 
-def read_exactly(descriptor: int, view: memoryview, offset: int) -> None:
-    """Fills `view` from byte `offset` of a file on. Raises VerificationError where the file ends before, OSError."""
-    position = 0
-    while position < len(view):
-        count = os.preadv(descriptor, [view[position:]], offset + position)
-        if not count:
+def read_exactly(descriptor: int, length: int, offset: int) -> bytes:
+    """Bytes from `offset` of a file on. Raises VerificationError where the file ends before, OSError."""
+    parts: list[bytes] = []
+    while length:
+        part = os.pread(descriptor, length, offset)
+        if not part:
             raise VerificationError("a file is shorter than its version says")
-        position += count
+        parts.append(part)
+        length -= len(part)
+        offset += len(part)
+    # One part, which is what nearly always comes, is not copied by this.
+    return b"".join(parts)
 
 
 def _write(descriptor: int, view: memoryview, offset: int) -> None:
-    if len(view) >= HOLE_BYTES_MIN and _is_zero(view) and _is_hole(descriptor, offset, len(view)):
-        return
+    if len(view) >= HOLE_BYTES_MIN and _is_zero(view):
+        _write_zeros(descriptor, view, offset)
+    else:
+        _write_all(descriptor, view, offset)
+
+
+def _write_zeros(descriptor: int, view: memoryview, offset: int) -> None:
+    """Where nothing was ever written zeros need not be: holes stay holes, and cost no room. At both ends, what is no
+    whole unit of the file system may share one with a neighbour's bytes, and is written."""
+    status = os.fstat(descriptor)
+    unit = max(status.st_blksize, 1)
+    start, end = -(-offset // unit) * unit, (offset + len(view)) // unit * unit
+    if start < end <= status.st_size and _is_hole(descriptor, start, end):
+        _write_all(descriptor, view[: start - offset], offset)
+        _write_all(descriptor, view[end - offset :], end)
+    else:
+        _write_all(descriptor, view, offset)
+
+
+def _write_all(descriptor: int, view: memoryview, offset: int) -> None:
     position = 0
     while position < len(view):
         position += os.pwrite(descriptor, view[position:], offset + position)
@@ -238,12 +258,12 @@ def _is_zero(view: memoryview) -> bool:
     return view[0] == 0 and view[-1] == 0 and bytes(view).count(0) == len(view)
 
 
-def _is_hole(descriptor: int, offset: int, length: int) -> bool:
-    """Whether nothing was ever written there, so that zeros need not be: they stay holes, and cost no room."""
-    if offset + length > os.fstat(descriptor).st_size or not hasattr(os, "SEEK_DATA"):
+def _is_hole(descriptor: int, start: int, end: int) -> bool:
+    """Whether nothing was ever written between, within the file's length."""
+    if not hasattr(os, "SEEK_DATA"):
         return False
     try:
-        return os.lseek(descriptor, offset, os.SEEK_DATA) >= offset + length
+        return os.lseek(descriptor, start, os.SEEK_DATA) >= end
     except OSError as error:
         return error.errno == errno.ENXIO
 

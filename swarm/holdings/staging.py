@@ -23,6 +23,7 @@ from swarm.holdings.space import Space
 from swarm.holdings.workers import Workers
 from swarm.protocol.bitfield import Bitfield
 from swarm.protocol.ids import Index, Runs
+from swarm.protocol.pages import Kind
 from swarm.protocol.runs import normalise
 from swarm.protocol.version import Version
 
@@ -34,8 +35,9 @@ class Staging:
     """`want` and `have` have a bit for each index of the version's index space. `want`: what the chosen files need,
     less what is right in DEST already, and all pages. `have`: verified, here, and readable (`Holdings.read`).
 
-    `bytes_resumed` were here when this run began: from an earlier run, or right in DEST. `bytes_local` were found in
-    other holdings by `reuse`. `bytes_refetched` came although an earlier run had received them. `space` is what was
+    `files` and `bytes_total` count the files that were chosen, `bytes_wanted` the distinct blocks that hold them. Of
+    these `bytes_resumed` were here when this run began: from an earlier run, or right in DEST. `bytes_local` were found
+    in other holdings by `reuse`. `bytes_refetched` came although an earlier run had received them. `space` is what was
     needed and free at the start.
     """
 
@@ -55,6 +57,8 @@ class Staging:
         self._lost = blocks if desk is None else desk.resumed.received - verified
         self.want = self._over_index_space(needed)
         self.have = self._over_index_space(verified)
+        self.files = sum(self.version.entries.kind(number) is Kind.FILE for number in plan.scope.taken)
+        self.bytes_total = sum(self.version.entries.sizes[number] for number in plan.scope.taken)
         self.bytes_wanted = self._bytes_of(plan.scope.needed)
         self.bytes_resumed = self.bytes_wanted - self._bytes_of(needed - verified)
         self.bytes_local = 0

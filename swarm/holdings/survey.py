@@ -76,7 +76,7 @@ def survey(tree: Tree, scope: Scope, known: Signatures, *, deep: bool, tick: Tic
 
 def extras(tree: Tree, scope: Scope) -> list[bytes]:
     """Paths in a directory that are no entries of the scope. Of an extra directory only itself."""
-    paths = {entry.path for _number, entry in scope.entries()}
+    paths = set(scope.paths())
     return sorted(_extras_below(tree, b"", paths))
 
 
@@ -93,7 +93,7 @@ def has_right_bytes(tree: Tree, entry: Entry, tick: Tick) -> os.stat_result | No
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode) or before.st_size != entry.size:
             return None
-        found = _hash(descriptor, tick)
+        found = _hash(descriptor, before.st_size, tick)
         after = os.fstat(descriptor)
         is_same = found == entry.digest and signature_of(before) == signature_of(after)
         return after if is_same else None
@@ -146,26 +146,23 @@ class _Surveying:
 def _extras_below(tree: Tree, directory: bytes, paths: set[bytes]) -> list[bytes]:
     found: list[bytes] = []
     try:
-        names = tree.names(directory)
+        listing = tree.listing(directory)
     except (FileNotFoundError, PermissionError):
         return found
-    for name in names:
+    for name, is_directory in listing:
         path = directory + b"/" + name if directory else name
         if path == INSIDE:
             continue
-        status = tree.find(path)
-        if status is None:
-            continue
         if path not in paths:
-            found.append(path + b"/" if status.is_directory else path)
-        elif status.is_directory:
+            found.append(path + b"/" if is_directory else path)
+        elif is_directory:
             found += _extras_below(tree, path, paths)
     return found
 
 
-def _hash(descriptor: int, tick: Tick) -> bytes:
+def _hash(descriptor: int, size: int, tick: Tick) -> bytes:
     hasher = blake3()
-    buffer = bytearray(CHUNK_BYTES)
+    buffer = bytearray(min(size, CHUNK_BYTES) + 1)
     view, offset = memoryview(buffer), 0
     while count := os.preadv(descriptor, [view], offset):
         hasher.update(view[:count])

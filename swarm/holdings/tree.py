@@ -19,8 +19,13 @@ from swarm.holdings.descriptors import Descriptors
 DIRECTORIES_OPEN_MAX = 32
 """Files come in path order, so that the directories above the last one are nearly always the ones that are needed."""
 
-_DIRECTORY_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
-_FILE_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+# What a system does not have is left out: the module can be imported everywhere.
+_PATH = getattr(os, "O_PATH", 0)
+_DIRECTORY = getattr(os, "O_DIRECTORY", 0)
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+_NO_BLOCK = getattr(os, "O_NONBLOCK", 0)
+_DIRECTORY_FLAGS = _DIRECTORY | _CLOEXEC | _PATH
 
 
 class Found(NamedTuple):
@@ -61,18 +66,24 @@ class Tree:
     def open(self, path: bytes, flags: int, mode: int = 0o600) -> int:
         """A descriptor of the file. A FIFO put in its place does not block: the caller looks at what it has got."""
         if self._follows_links:
-            return os.open(self.root + b"/" + path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
+            return os.open(self.root + b"/" + path, flags | _CLOEXEC | _NO_BLOCK)
         above, name = split(path)
         with self._directories.borrow(above, lambda: self._open_directory(above)) as directory:
-            return os.open(name, flags | _FILE_FLAGS | os.O_NONBLOCK, mode, dir_fd=directory)
+            return os.open(name, flags | _NO_FOLLOW | _CLOEXEC | _NO_BLOCK, mode, dir_fd=directory)
 
     def create(self, path: bytes, flags: int, mode: int = 0o600) -> int:
-        """As `open` with O_CREAT; missing directories above it are made (0700)."""
+        """As `open` with O_CREAT; missing directories above it are made (0700). EILSEQ where the file system cannot
+        hold the name: those of other systems say EINVAL to `a:b` and the like."""
         try:
-            return self.open(path, flags | os.O_CREAT, mode)
-        except FileNotFoundError:
-            self.make_directories(split(path)[0])
-            return self.open(path, flags | os.O_CREAT, mode)
+            try:
+                return self.open(path, flags | os.O_CREAT, mode)
+            except FileNotFoundError:
+                self.make_directories(split(path)[0])
+                return self.open(path, flags | os.O_CREAT, mode)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ), error.filename) from error
+            raise
 
     def make_directories(self, path: bytes) -> None:
         """`path` and all above it exist as directories afterwards; new ones are 0700."""
@@ -122,10 +133,10 @@ class Tree:
         """Of a file or a directory, also of one that forbids us to open it; never through a link."""
         above, name = split(path)
         with self._directories.borrow(above, lambda: self._open_directory(above)) as directory:
-            descriptor = os.open(name, os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", 0), dir_fd=directory)
+            descriptor = os.open(name, _NO_FOLLOW | _CLOEXEC | _PATH, dir_fd=directory)
             try:
                 # An O_PATH descriptor names the file without needing its permission, but fchmod wants a real one.
-                os.chmod(f"/proc/self/fd/{descriptor}" if hasattr(os, "O_PATH") else descriptor, mode)
+                os.chmod(f"/proc/self/fd/{descriptor}" if _PATH else descriptor, mode)
             finally:
                 os.close(descriptor)
 
@@ -168,10 +179,15 @@ class Tree:
 
     def names(self, path: bytes = b"") -> list[bytes]:
         """What is directly in a directory, sorted."""
+        return [name for name, _is_directory in self.listing(path)]
+
+    def listing(self, path: bytes = b"") -> list[tuple[bytes, bool]]:
+        """As `names`, with whether it is a directory (not a link to one)."""
         with self._directories.borrow(path, lambda: self._open_directory(path)) as directory:
-            descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+            descriptor = os.open(b".", os.O_RDONLY | _DIRECTORY | _CLOEXEC, dir_fd=directory)
             try:
-                return sorted(os.fsencode(name) for name in os.listdir(descriptor))
+                with os.scandir(descriptor) as found:
+                    return sorted((os.fsencode(each.name), each.is_dir(follow_symlinks=False)) for each in found)
             finally:
                 os.close(descriptor)
 
@@ -185,12 +201,12 @@ class Tree:
             return self._open_top()
         above, name = split(path)
         with self._directories.borrow(above, lambda: self._open_directory(above)) as directory:
-            return os.open(name, _DIRECTORY_FLAGS, dir_fd=directory)
+            return os.open(name, _DIRECTORY_FLAGS | _NO_FOLLOW, dir_fd=directory)
 
     def _open_top(self) -> int:
         with self._lock:
             if self._top < 0:
-                self._top = os.open(self.root, _DIRECTORY_FLAGS & ~os.O_NOFOLLOW)
+                self._top = os.open(self.root, _DIRECTORY_FLAGS)
             return os.dup(self._top)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from swarm.errors import EditedFilesError, InternalError, RefusedError, UsageError
+from swarm.errors import EditedFilesError, InternalError, NotFoundError, RefusedError, UsageError
 from swarm.holdings import Holdings, open_holdings
 from tests.holdings.versions import expected, fetch, fill, keep, listing, make, some_bytes
 
@@ -308,3 +308,22 @@ async def test_a_plan_writes_nothing(holdings: Holdings, dest: Path) -> None:
     assert space.required >= sum(map(len, MADE.contents.values()))
     assert space.free > 0
     assert not dest.parent.exists()
+
+
+async def test_a_holding_whose_file_list_is_lost_is_refused_until_it_is_fetched_again(
+    holdings: Holdings, home: Path, dest: Path
+) -> None:
+    await fetch(holdings, MADE, dest, label="x:1")
+    for page in (home / "pages").glob("*/*"):
+        page.unlink()
+    async with open_holdings(home) as again:
+        await keep(again, NEWER)
+        with pytest.raises(RefusedError) as caught:
+            async with again.stage(NEWER.version, dest):
+                pass
+        assert f"x@{MADE.id.hex()}" in caught.value.hint
+        with pytest.raises(NotFoundError):
+            await again.verify(dest)
+        await fetch(again, MADE, dest)
+        await fetch(again, NEWER, dest)
+    assert listing(dest) == expected(NEWER)

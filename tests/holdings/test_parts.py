@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import subprocess
 import sys
 import threading
 from contextlib import suppress
@@ -19,7 +20,7 @@ from swarm.holdings import journal as journals
 from swarm.holdings import linux
 from swarm.holdings.descriptors import Descriptors
 from swarm.holdings.lock import owner, try_lock
-from swarm.holdings.oserror import explain, shown
+from swarm.holdings.oserror import explain, shown, translated
 from swarm.holdings.place import areas, place
 from swarm.holdings.scope import Body, selected
 from swarm.holdings.signature import UNKNOWN, Signatures, is_untouched
@@ -295,3 +296,33 @@ def test_kernel_calls_do_what_they_say(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_boot_has_one_name() -> None:
     assert len(linux.boot_id()) == 16
     assert linux.boot_id() == linux.boot_id()
+
+
+def test_without_file_locks_everything_can_be_imported_and_a_home_is_refused(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; sys.modules['fcntl'] = None; import os\n"
+        "for name in 'O_PATH O_DIRECTORY O_NOFOLLOW O_CLOEXEC O_NONBLOCK SEEK_DATA'.split(): delattr(os, name)\n"
+        "import swarm.holdings\n"
+        "from swarm.holdings.home import open_home\n"
+        f"open_home(pathlib.Path({str(tmp_path / 'home')!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "RefusedError" in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_name_that_the_file_system_does_not_allow_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = Tree(os.fsencode(tmp_path))
+    real = os.open
+
+    def refusing(path: str | bytes, flags: int, *arguments: object, **named: object) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EINVAL, "Invalid argument", path)
+        return real(path, flags, *arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(UsageError, match="a:b"), translated("write x"):
+        tree.create(b"d/a:b", os.O_RDWR)
+    tree.close()

@@ -13,7 +13,18 @@ from swarm.dataset.selection import Selection
 from swarm.errors import InternalError, VerificationError
 from swarm.holdings import Holdings, open_holdings
 from swarm.protocol.ids import Index
-from tests.holdings.versions import Link, Made, expected, fetch, fill, keep, listing, make, some_bytes
+from tests.holdings.versions import (
+    Link,
+    Made,
+    expected,
+    fetch,
+    fill,
+    keep,
+    listing,
+    make,
+    make_large,
+    some_bytes,
+)
 
 TREE = {
     "a.bin": some_bytes(5_500, 1),
@@ -247,6 +258,18 @@ async def test_one_block_many_times_is_one_block_and_stays_a_hole(holdings: Hold
     assert (dest / "zeros").stat().st_blocks * 512 < 1 << 21
 
 
+async def test_zeros_over_something_else_are_written(holdings: Holdings, dest: Path) -> None:
+    """A range that was cleared is no hole everywhere; one with another's bytes in it never is."""
+    made = make({"a": some_bytes(100_001, 1) + bytes(1_000_000) + some_bytes(5, 2)}, piece=300_000)
+    await keep(holdings, made)
+    async with holdings.stage(made.version, dest) as staging:
+        (area,) = dest.parent.glob(".dest.swarm-*")
+        (area / "tree" / "a").write_bytes(b"\xff" * 700_000)
+        await fill(staging, made)
+        await staging.commit()
+    assert listing(dest) == expected(made)
+
+
 async def test_without_times_a_version_sets_none(holdings: Holdings, dest: Path) -> None:
     made = make({"a": b"1", "d/e": b"2"}, mtime_ns=None)
     await fetch(holdings, made, dest)
@@ -287,3 +310,42 @@ async def test_blocks_come_in_any_order_and_at_once(holdings: Holdings, made: Ma
                     nursery.start_soon(staging.write, index, made.block(index))
             await staging.commit()
         assert listing(tmp_path / str(seed)) == expected(made)
+
+
+async def test_no_more_files_are_open_than_allowed(holdings: Holdings, dest: Path) -> None:
+    made = make({f"f{number}": some_bytes(1 << 20, number) for number in range(90)}, piece=1 << 20)
+    before = len(os.listdir("/proc/self/fd"))
+    await keep(holdings, made)
+    async with holdings.stage(made.version, dest) as staging:
+        await fill(staging, made)
+        assert len(os.listdir("/proc/self/fd")) < before + 80
+        await staging.commit()
+    for index in made.block_indexes():
+        assert await holdings.read(made.id, index) == made.block(index)
+    assert len(os.listdir("/proc/self/fd")) < before + 80
+
+
+@pytest.mark.slow
+async def test_a_file_of_5_gib(holdings: Holdings, dest: Path) -> None:
+    zeros = bytes(16 << 20)
+    pieces = [some_bytes(1_000_000, 1), *[zeros] * 319, some_bytes(3_000_000, 2), zeros, some_bytes(7, 3)]
+    made = make_large("big", pieces)
+    await fetch(holdings, made, dest)
+    assert (dest / "big").stat().st_size == sum(map(len, pieces)) > 5 << 30
+    assert (dest / "big").stat().st_blocks * 512 < 8 << 20
+    with (dest / "big").open("rb") as file:
+        file.seek(1_000_000 + 319 * len(zeros))
+        assert file.read(3_000_000) == pieces[-3]
+        file.seek(-7, os.SEEK_END)
+        assert file.read() == pieces[-1]
+    assert (await holdings.verify(dest)).is_whole
+    for index in made.block_indexes():
+        assert await holdings.read(made.id, index) == made.block(index)
+
+
+@pytest.mark.slow
+async def test_100_000_small_files(holdings: Holdings, dest: Path) -> None:
+    made = make({f"d{number % 500}/f{number}": b"%d" % number for number in range(100_000)}, piece=250_000)
+    await fetch(holdings, made, dest)
+    assert listing(dest) == expected(made)
+    assert (await holdings.verify(dest)).intact == 100_500

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from blake3 import blake3
+
 from swarm.holdings import Holdings, Staging
 from swarm.protocol.blocks_pages import build_blocks_pages
 from swarm.protocol.content import content_of
@@ -98,6 +100,16 @@ def _assembled(entries: list[Entry], contents: dict[bytes, bytes], pieces: list[
     root = encode_root(Root(cutter, totals, *refs, content=content_of(entries)))
     pages = {Index(number): page.data for number, page in enumerate([*blocks_pages, *tree_pages])}
     return Made(assemble(root, pages), pages, blocks, entries, contents)
+
+
+def make_large(path: str, pieces: list[bytes]) -> Made:
+    """One file of these pieces, which may be the same object many times: more than fits in memory."""
+    hasher = blake3()
+    for piece in pieces:
+        hasher.update(piece)
+    name = os.fsencode(path)
+    entry = Entry(name, Kind.FILE, 0o644, MTIME_NS, sum(map(len, pieces)), hasher.digest())
+    return _assembled([entry], {}, pieces, max(map(len, pieces)))
 
 
 async def keep(holdings: Holdings, made: Made) -> None:
