@@ -6,6 +6,7 @@ tried a moment apart and not one after the other's time-out. After RFC 8305.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -58,7 +59,7 @@ class _Race(Generic[Session]):
                 scope.cancel()
             if limit.cancelled_caught:
                 self.reasons.append(f"{address}: no answer within {CONNECT_S:.0f} s")
-        except (SwarmError, OSError) as error:
+        except (SwarmError, OSError, ValueError) as error:  # ValueError: a host name that cannot be one
             self.reasons.append(f"{address}: {_reason(error)}")
         is_over.set()
 
@@ -77,9 +78,13 @@ class _Race(Generic[Session]):
                 tcp.abort()
 
 
-def _reason(error: SwarmError | OSError) -> str:
+def _reason(error: SwarmError | OSError | ValueError) -> str:
     if isinstance(error, SwarmError):
         return error.message
-    # trio names all addresses of a host and hides why the last one failed in the cause.
-    inner = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    return (inner.strerror or str(inner)).lower()
+    if isinstance(error, ValueError):
+        return "no such host"
+    # trio says that all attempts failed; why each did is in a group behind it.
+    cause = error.__cause__
+    inner = cause.exceptions[-1] if isinstance(cause, ExceptionGroup) else error
+    number = inner.errno if isinstance(inner, OSError) else None
+    return os.strerror(number).lower() if number and number > 0 else str(inner)
