@@ -12,7 +12,6 @@ from swarm.tracker.budget import OriginBudget
 from swarm.tracker.handout import Degree
 from swarm.tracker.pace import Pace
 from swarm.tracker.sites import Network
-from swarm.transport.transport import HelloMaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class TrackerSettings:
 
 
 class TrackerHello:
-    """Makes a tracker's hellos. Its realm may become known after the transport is open: `realm_of` is set then."""
+    """Makes a tracker's hellos: the `HelloMaker` of its transport. `open_tracker` sets `realm_of`, which may change."""
 
     def __init__(self, key: SigningKey, realm: Realm | None = None) -> None:
         self._key = key
@@ -59,8 +58,3 @@ class TrackerHello:
             nonce=b"",
             dial_nonce=dial_nonce,
         )
-
-
-def hello_maker(hello: TrackerHello) -> HelloMaker:
-    """For `TransportConfig`."""
-    return hello
