@@ -32,7 +32,8 @@ class Run(NamedTuple):
 
 def measure(kind: str, mib: int) -> Run:
     """One transfer between two fresh processes."""
-    command = [sys.executable, str(PEER), kind]
+    # -P: a module beside the script must not hide a library's of the same name.
+    command = [sys.executable, "-P", str(PEER), kind]
     with subprocess.Popen([*command, "send", str(mib)], stdout=subprocess.PIPE, text=True) as sender:
         address = sender.stdout.readline().strip()
         receiver = subprocess.run(
