@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.servers.processes import free_port, running
+from tests.servers.processes import NotReadyError, free_port, running
 from tests.servers.s3server import S3Server
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "rgw"
+STARTS_MAX = 3
 PROGRAMS = ("radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd", "ceph-authtool", "monmaptool")
 
 
@@ -20,8 +22,19 @@ def rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         pytest.skip(f"no Ceph RGW here ({', '.join(missing)}): as root, .ci/rgw install")
-    # Sockets of Ceph's daemons are in this directory, and a socket's path has at most 107 bytes.
-    directory = tmp_path_factory.mktemp("rgw")
-    port, mon_port = free_port(), free_port(2)
-    with running([str(SCRIPT), "run", str(directory), str(port), str(mon_port)]):
-        yield S3Server("rgw", f"http://127.0.0.1:{port}")
+    with ExitStack() as stack:
+        yield _start(stack, tmp_path_factory)
+
+
+def _start(stack: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> S3Server:
+    """Somebody else may take a port between our look and Ceph's, so it is tried again with others."""
+    for _ in range(STARTS_MAX):
+        directory, port, mon_port = tmp_path_factory.mktemp("rgw"), free_port(), free_port(2)
+        command = [str(SCRIPT), "run", str(directory), str(port), str(mon_port)]
+        try:
+            stack.enter_context(running(command))
+        except NotReadyError:
+            continue
+        return S3Server("rgw", f"http://127.0.0.1:{port}")
+    log = directory / "log" / "start.out"
+    raise NotReadyError(f"Ceph RGW did not start {STARTS_MAX} times: {log.read_text()[-2000:] if log.exists() else ''}")
