@@ -93,6 +93,8 @@ class _Fetch:
                 version = await self._assemble(target)
                 receipt = await self._fetch_blocks(target, version, shelf, account, watch)
                 if not self._order.dry_run:
+                    # Now, not at the end: who is interrupted while it lingers has the data, and is told so.
+                    self._observer.notify(receipt)
                     watch.phase = Phase.LINGER
                     await self._linger()
                 nursery.cancel_scope.cancel()

@@ -47,7 +47,7 @@ def consumer(stage: Stage) -> Machine:
 
 
 def listing(place: Path) -> list[str]:
-    return sorted(os.listdir(place))
+    return sorted(path.name for path in place.iterdir())
 
 
 # --- what is asked for ----------------------------------------------------------------------------
@@ -280,7 +280,7 @@ def test_a_source_that_changes_while_it_is_published_is_refused(stage: Stage) ->
     producer = stage.machine("producer")
     data = make_data(producer.place / "data", 200 * MIB, files=4)
     seed = producer.start("seed", str(data), "places:1.0.0", "--store", str(stage.place / "store"), "--once")
-    seed.wait_for("progress", lambda event: event["phase"] == "prepare" and 0 < event["bytes_done"])
+    seed.wait_for("progress", lambda event: event["phase"] == "prepare" and event["bytes_done"] > 0)
     with (data / "deep" / "00.bin").open("r+b") as file:
         file.write(b"changed")
     ended = seed.wait()
