@@ -48,8 +48,8 @@ CONTESTANTS: dict[str, Callable[[], Contestant]] = {
 HTTP_PART = 8
 """HTTP moves this many times less: it needs as many copies as there are consumers, and its ratio is always the same."""
 
-PATIENCE = 12.0
-"""Times the limit: whoever has not finished by then never will."""
+PATIENCE, PATIENCE_S = 12.0, 60.0
+"""Times the limit, and besides: whoever has not finished by then never will."""
 
 
 def main() -> None:
@@ -131,7 +131,7 @@ def _run(contestant: Contestant, work: Work, place: Path, rates: Rates, options:
         mine = _smaller(work, scratch) if contestant.name == "http" else replace(work, place=scratch)
         limit_s, load = fluid_limit_s(mine.size, rates), os.getloadavg()[0]
         with contestant.entrants(mine) as entrants, sampling(work.lab) as series:
-            runs = race(entrants, PATIENCE * limit_s)
+            runs = race(entrants, PATIENCE_S + PATIENCE * limit_s)
         _compare(contestant, mine)
         if options.keep:
             _keep(scratch, place, as_json(series), {run.name: run.lines for run in runs})
