@@ -322,7 +322,7 @@ async def test_names_that_are_one_on_this_file_system_are_refused(
 
 
 async def test_a_home_on_a_network_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mounts_module, "mounts", lambda: [Mount(b"/", "ext4"), Mount(b"/tmp", "nfs4")])
+    monkeypatch.setattr(mounts_module, "mounts", lambda: [Mount(b"/", "ext4"), Mount(os.path.realpath(os.fsencode(home.parent)), "nfs4")])
     with pytest.raises(RefusedError, match="nfs4") as caught:
         async with open_holdings(home):
             pass
