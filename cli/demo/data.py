@@ -6,8 +6,10 @@ import os
 import shutil
 import sysconfig
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from swarm.dataset.links import refusal, tidy_target
 from swarm.errors import NoSpaceError, NotFoundError
 
 INSERTED = b"# one line that was not here before\n"
@@ -29,11 +31,11 @@ def default_tree() -> Path:
 
 
 def copy_tree(source: Path, target: Path) -> int:
-    """Copies files, directories and links; returns bytes. Raises NotFoundError, NoSpaceError."""
+    """Copies files, directories, and the links that stay inside; returns bytes. Raises NotFoundError, NoSpaceError."""
     if not source.is_dir():
         raise NotFoundError(f"{source} is not a directory", hint="name one with --path")
     _check_room(source, target.parent)
-    shutil.copytree(source, target, symlinks=True, ignore=_left_out)
+    shutil.copytree(source, target, symlinks=True, ignore=partial(_left_out, source))
     return tree_bytes(target)
 
 
@@ -78,15 +80,17 @@ def _check_room(source: Path, where: Path) -> None:
         )
 
 
-def _left_out(directory: str, names: list[str]) -> list[str]:
-    # Sockets and the like cannot be copied; unreadable files are not ours to show.
-    found = [name for name in names if name in LEFT_OUT]
-    for name in set(names) - set(found):
-        path = Path(directory, name)
-        is_plain = path.is_symlink() or path.is_dir() or path.is_file()
-        if not is_plain or not (path.is_symlink() or os.access(path, os.R_OK)):
-            found.append(name)
-    return found
+def _left_out(source: Path, directory: str, names: list[str]) -> list[str]:
+    return [name for name in names if name in LEFT_OUT or not _can_be_shown(Path(directory, name), source)]
+
+
+def _can_be_shown(path: Path, source: Path) -> bool:
+    # Sockets and the like cannot be copied; unreadable files are not ours to show; and Debian's library has links to
+    # /etc, which a dataset cannot hold.
+    if path.is_symlink():
+        target = tidy_target(os.fsencode(path.readlink()))
+        return refusal(os.fsencode(path.relative_to(source)), target) is None
+    return (path.is_dir() or path.is_file()) and os.access(path, os.R_OK)
 
 
 def _by_size(path: Path) -> tuple[int, str]:

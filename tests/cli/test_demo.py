@@ -44,6 +44,8 @@ def test_a_copy_is_the_same_without_what_others_installed(tmp_path: Path) -> Non
     (source / "site-packages").mkdir()
     (source / "site-packages" / "x").write_bytes(b"x")
     os.mkfifo(source / "fifo")
+    (source / "absolute").symlink_to("/etc/hostname")
+    (source / "c" / "leaves").symlink_to("../../source/a")
     assert copy_tree(source, tmp_path / "copy") == 101_010
     names = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*")}
     assert names == {"a", "b", "c", "c/d", "c/e", "link"}
