@@ -1,0 +1,147 @@
+"""Reading from the store: under a tracker's leases, and by rendezvous hashing without one."""
+
+from __future__ import annotations
+
+from swarm.exchange import commands as c
+from swarm.exchange import events as e
+from swarm.exchange.ownership import is_owner, rank, seed_of
+from swarm.protocol import messages as m
+from swarm.protocol.ids import ConnectionId, Index
+from swarm.protocol.keys import SigningKey
+from swarm.protocol.lease import Lease, sign_lease
+from tests.exchange.script import LENGTH, VERSION, Script, agent, of, sent
+
+TRACKER = SigningKey.from_seed(b"t" * 32)
+EPOCH = 1_700_000_000_000
+
+
+def tracked(*, reads_store: bool = True) -> tuple[Script, ConnectionId, list[c.Command]]:
+    node = Script(has_tracker=True)
+    node.open(reads_store=reads_store)
+    tracker = node.track()
+    commands = node.hear(tracker, m.Welcome(EPOCH, TRACKER.public_key))
+    return node, tracker, commands + node.wait(0.3, alive=[tracker])
+
+
+def grant(number: int, block: int, *, to: int = 100, key: SigningKey = TRACKER) -> m.LeaseGrant:
+    lease = Lease(EPOCH, number, VERSION, ((block, 1),), agent(to), EPOCH + 15_000)
+    return m.LeaseGrant(sign_lease(lease, key))
+
+
+def states(commands: list[c.Command], tracker: ConnectionId) -> list[tuple[int, m.LeaseState]]:
+    return [(each.number, each.state) for leases in sent(commands, tracker, m.Leases) for each in leases.reports]
+
+
+def test_a_tracker_is_told_that_we_take_part_and_wish_to_read() -> None:
+    node = Script(has_tracker=True)
+    node.open(reads_store=True)
+    tracker = node.track()
+    commands = node.hear(tracker, m.Welcome(EPOCH, TRACKER.public_key)) + node.wait(0.5, alive=[tracker])
+    wishes = [each.count for each in sent(commands, tracker, m.LeaseWanted)]
+    assert wishes
+    assert wishes[0] >= 1
+
+
+def test_a_lease_is_read_and_reported_done() -> None:
+    node, tracker, _ = tracked()
+    assert of(node.hear(tracker, grant(1, 5)), c.ReadStore) == [c.ReadStore(VERSION, Index(5), None)]
+    commands = node.tell(e.StoreRead(VERSION, Index(5), LENGTH))
+    assert (1, m.LeaseState.DONE) in states(commands, tracker)
+
+
+def test_a_lease_of_another_tracker_or_for_another_agent_is_ignored() -> None:
+    node, tracker, _ = tracked()
+    forged = grant(1, 5, key=SigningKey.from_seed(b"x" * 32))
+    assert not of(node.hear(tracker, forged), c.ReadStore)
+    assert not of(node.hear(tracker, grant(2, 5, to=7)), c.ReadStore)
+
+
+def test_a_held_lease_is_renewed_every_second_also_while_it_waits() -> None:
+    node, tracker, _ = tracked()
+    node.hear(tracker, grant(1, 5))
+    renewals = [number for number, _ in states(node.wait(5.0, alive=[tracker]), tracker)]
+    assert renewals.count(1) >= 4
+
+
+def test_a_fenced_lease_is_no_longer_read() -> None:
+    node, tracker, _ = tracked()
+    node.hear(tracker, grant(1, 5))
+    commands = node.hear(tracker, m.LeaseFenced(1, EPOCH))
+    assert of(commands, c.CancelStoreRead) == [c.CancelStoreRead(VERSION, Index(5))]
+
+
+def test_a_store_that_refuses_gets_its_lease_returned() -> None:
+    node, tracker, _ = tracked()
+    node.hear(tracker, grant(1, 5))
+    commands = node.tell(e.StoreFailed(VERSION, Index(5), "slow_down", "SlowDown"))
+    assert (1, m.LeaseState.RETURNED) in states(commands, tracker)
+
+
+def test_a_block_that_came_from_a_peer_is_not_read() -> None:
+    node, tracker, _ = tracked()
+    node.hear(tracker, grant(1, 5))
+    commands = node.tell(e.BlocksFound(VERSION, ((5, 1),)))
+    assert of(commands, c.CancelStoreRead)
+    assert (1, m.LeaseState.DONE) in states(commands, tracker)
+
+
+def test_without_a_tracker_a_lone_reader_reads_everything_one_after_the_other_without_pauses() -> None:
+    node = Script()
+    read: list[int] = []
+    pending = [each.index for each in of(node.open(reads_store=True, blocks=30), c.ReadStore)]
+    while pending:
+        block = pending.pop(0)
+        read.append(block)
+        pending += [each.index for each in of(node.tell(e.StoreRead(VERSION, block, LENGTH)), c.ReadStore)]
+    assert sorted(read) == list(range(30))
+
+
+def test_nobody_reads_the_store_while_a_seeder_answers() -> None:
+    node = Script()
+    node.open(reads_store=True)
+    seeder = node.sender(1, have=((0, 8),), is_origin=True)
+    assert of(node.wait(5.0, alive=[seeder]), c.ReadStore) == []
+
+
+def test_what_a_neighbour_holds_is_not_read_from_the_store() -> None:
+    node = Script()
+    node.open(reads_store=True)
+    neighbour = node.sender(1, have=((0, 8),))
+    assert of(node.wait(5.0, alive=[neighbour]), c.ReadStore) == []
+
+
+def test_each_block_has_one_owner_and_only_the_dead_owners_blocks_change_hands() -> None:
+    seeds = [seed_of(agent(number), VERSION) for number in range(1, 9)]
+    for index in range(500):
+        owners = [own for own in seeds if is_owner(own, [other for other in seeds if other != own], index)]
+        assert len(owners) == 1
+        ranks = sorted(rank(own, [other for other in seeds if other != own], index) for own in seeds)
+        assert ranks == list(range(8))
+        survivors = seeds[1:]
+        heirs = [own for own in survivors if is_owner(own, [other for other in survivors if other != own], index)]
+        assert heirs == owners or owners == [seeds[0]]
+
+
+def test_a_block_that_the_store_has_not_and_nobody_else_has_is_given_up_with_the_reason() -> None:
+    node = Script()
+    assert of(node.open(reads_store=True, blocks=1), c.ReadStore)
+    commands = node.tell(e.StoreFailed(VERSION, Index(0), "missing", "no such object")) + node.wait(20.0)
+    assert [each.index for each in of(commands, c.BlockUnavailable)] == [Index(0)]
+
+
+def test_a_corrupt_block_is_taken_from_a_peer_that_has_it() -> None:
+    node = Script()
+    node.open(reads_store=True, blocks=1)
+    node.wait(0.2)
+    node.tell(e.StoreFailed(VERSION, Index(0), "corrupt", "other bytes"))
+    neighbour = node.sender(1, have=((0, 1),))
+    assert sent(node.hear(neighbour, m.Ready(1, 0, (), None)), neighbour, m.Request)
+    assert not of(node.wait(1.0, alive=[neighbour]), c.BlockUnavailable)
+
+
+def test_a_store_that_is_away_is_tried_again_after_a_pause() -> None:
+    node = Script()
+    node.open(reads_store=True, blocks=1)
+    node.wait(0.2)
+    assert not of(node.tell(e.StoreFailed(VERSION, Index(0), "unavailable", "refused")), c.ReadStore)
+    assert of(node.wait(3.0), c.ReadStore)

@@ -1,0 +1,196 @@
+"""The receiver's side: what is asked for, what is declined, and what becomes of promises."""
+
+from __future__ import annotations
+
+from swarm.exchange import commands as c
+from swarm.exchange import events as e
+from swarm.protocol import messages as m
+from swarm.protocol.ids import ConnectionId, Index
+from tests.exchange.script import LENGTH, VERSION, Script, agent, of, sent
+
+GRANT = iter(range(1, 10_000))
+
+
+def ready(node: Script, connection: ConnectionId, *named: int) -> list[c.Command]:
+    """The neighbour offers a slot."""
+    runs = tuple((block, 1) for block in named) or None
+    return node.hear(connection, m.Ready(next(GRANT), 0, (), runs))
+
+
+def asked(commands: list[c.Command], connection: ConnectionId) -> list[int]:
+    """The blocks that are asked for on a connection."""
+    return [first for request in sent(commands, connection, m.Request) for first, _ in request.runs]
+
+
+def arrive(node: Script, connection: ConnectionId, request: int, block: int) -> list[c.Command]:
+    return node.tell(e.BlockArrived(connection, request, VERSION, Index(block), LENGTH))
+
+
+def test_an_offer_is_answered_with_a_block_that_is_lacking_and_offered() -> None:
+    node = Script()
+    node.open(blocks=8, have=((0, 7),))
+    sender = node.sender(1, have=((0, 8),))
+    commands = ready(node, sender)
+    assert asked(commands, sender) == [7]
+    assert of(commands, c.ExpectBlocks)[0].indexes == (Index(7),)
+
+
+def test_the_rarest_block_is_asked_for_first() -> None:
+    node = Script()
+    node.open(blocks=3)
+    common = node.sender(1, have=((0, 3),))
+    node.sender(2, have=((0, 2),))
+    node.sender(3, have=((0, 2),))
+    assert asked(ready(node, common), common) == [2]
+
+
+def test_what_a_reader_waits_for_comes_before_the_rarest() -> None:
+    node = Script()
+    node.open(blocks=3)
+    common = node.sender(1, have=((0, 3),))
+    node.sender(2, have=((0, 2),))
+    node.tell(e.WantBy(VERSION, Index(0), node.now + 1))
+    assert asked(ready(node, common), common) == [0]
+
+
+def test_a_promised_block_is_asked_of_nobody_else() -> None:
+    node = Script()
+    node.open(blocks=1)
+    first, second = node.sender(1, have=((0, 1),)), node.sender(2, have=((0, 1),))
+    assert asked(ready(node, first), first) == [0]
+    commands = ready(node, second)
+    assert asked(commands, second) == []
+    assert [each.reason for each in sent(commands, second, m.Decline)] == [m.DeclineReason.NOTHING]
+
+
+def test_two_receptions_and_no_third() -> None:
+    node = Script()
+    node.open(blocks=8)
+    senders = [node.sender(number, have=((0, 8),)) for number in (1, 2, 3)]
+    assert asked(ready(node, senders[0]), senders[0])
+    assert asked(ready(node, senders[1]), senders[1])
+    commands = ready(node, senders[2])
+    assert [each.reason for each in sent(commands, senders[2], m.Decline)] == [m.DeclineReason.NO_CREDIT]
+
+
+def test_who_was_declined_for_credit_is_told_when_it_opens() -> None:
+    node = Script()
+    node.open(blocks=8)
+    senders = [node.sender(number, have=((0, 8),)) for number in (1, 2, 3)]
+    request = sent(ready(node, senders[0]), senders[0], m.Request)[0]
+    ready(node, senders[1])
+    ready(node, senders[2])
+    commands = arrive(node, senders[0], request.request, request.runs[0][0])
+    assert sent(commands, senders[2], m.Credit)
+
+
+def test_credit_is_announced_open_again_after_its_sender_died() -> None:
+    """The other of the prototype's two permanent stalls (scheduling, section 6)."""
+    node = Script()
+    node.open(blocks=8)
+    dead, other, waiting = (node.sender(number, have=((0, 8),)) for number in (1, 2, 3))
+    ready(node, dead)
+    ready(node, other)
+    assert sent(ready(node, waiting), waiting, m.Decline)
+    assert sent(node.tell(e.PeerDisconnected(dead, "died")), waiting, m.Credit)
+
+
+def test_a_promise_without_a_byte_for_two_seconds_is_asked_for_elsewhere() -> None:
+    node = Script()
+    node.open(blocks=1)
+    slow, other = node.sender(1, have=((0, 1),)), node.sender(2, have=((0, 1),))
+    request = sent(ready(node, slow), slow, m.Request)[0]
+    commands = node.wait(2.5, alive=[slow, other])
+    assert sent(commands, slow, m.Cancel) == [m.Cancel(request.request)]
+    assert of(commands, c.ForgetRequest) == [c.ForgetRequest(slow, request.request)]
+    assert asked(ready(node, other), other) == [0]
+
+
+def test_bytes_keep_a_promise_alive() -> None:
+    node = Script()
+    node.open(blocks=1)
+    sender = node.sender(1, have=((0, 1),))
+    request = sent(ready(node, sender), sender, m.Request)[0]
+    for _ in range(10):
+        node.now += 1.0
+        moved = e.Transfer(sender, request.request, Index(0), 50)
+        commands = node.tell(e.Progressed((moved,), (), (sender,)))
+        assert not of(commands, c.ForgetRequest)
+
+
+def test_wrong_bytes_ban_their_sender_for_good() -> None:
+    node = Script()
+    node.open(blocks=2)
+    liar, honest = node.sender(1, have=((0, 2),)), node.sender(2, have=((0, 2),))
+    request = sent(ready(node, liar), liar, m.Request)[0]
+    block = request.runs[0][0]
+    commands = node.tell(e.BlockRefused(liar, request.request, VERSION, Index(block), LENGTH))
+    assert [each.agent for each in of(commands, c.Banned)] == [agent(1)]
+    assert [each.connection for each in of(commands, c.Disconnect)] == [liar]
+    node.tell(e.PeerDisconnected(liar, "banned"))
+    assert block in {index for _ in range(2) for index in asked(ready(node, honest), honest)}
+    back, commands = node.connect(1, sends_blocks=False)
+    assert [each.connection for each in of(commands, c.Disconnect)] == [back]
+
+
+def test_an_aborted_block_is_asked_for_again() -> None:
+    node = Script()
+    node.open(blocks=1)
+    sender = node.sender(1, have=((0, 1),))
+    request = sent(ready(node, sender), sender, m.Request)[0]
+    node.tell(e.BlockAborted(sender, request.request, VERSION, Index(0), is_lost=False))
+    assert asked(ready(node, sender), sender) == [0]
+
+
+def test_a_lost_block_is_asked_of_who_still_has_it() -> None:
+    node = Script()
+    node.open(blocks=1)
+    first, second = node.sender(1, have=((0, 1),)), node.sender(2, have=((0, 1),))
+    request = sent(ready(node, first), first, m.Request)[0]
+    node.tell(e.BlockAborted(first, request.request, VERSION, Index(0), is_lost=True))
+    assert asked(ready(node, first), first) == []
+    assert asked(ready(node, second), second) == [0]
+
+
+def test_the_last_block_completes_the_version() -> None:
+    node = Script()
+    node.open(blocks=1)
+    sender = node.sender(1, have=((0, 1),))
+    request = sent(ready(node, sender), sender, m.Request)[0]
+    assert of(arrive(node, sender, request.request, 0), c.Completed) == [c.Completed(VERSION)]
+
+
+def test_who_is_complete_and_alone_is_released_at_once() -> None:
+    node = Script()
+    node.open(blocks=1)
+    commands = node.tell(e.BlocksFound(VERSION, ((0, 1),)))
+    assert of(commands, c.Completed) == [c.Completed(VERSION)]
+    assert of(commands + node.wait(1.0), c.Released) == [c.Released(VERSION)]
+
+
+def test_who_turns_out_to_want_nothing_is_complete_and_released() -> None:
+    node = Script()
+    node.open(blocks=2, want=((0, 1),))
+    commands = node.tell(e.WantChanged(VERSION, ()))
+    assert of(commands, c.Completed) == [c.Completed(VERSION)]
+    assert of(commands + node.wait(1.0), c.Released) == [c.Released(VERSION)]
+
+
+def test_who_is_complete_stays_while_a_neighbour_lacks_something_but_not_for_ever() -> None:
+    node = Script()
+    node.open(blocks=1)
+    sender, receiver = node.sender(1, have=((0, 1),)), node.receiver(2)
+    request = sent(ready(node, sender), sender, m.Request)[0]
+    arrive(node, sender, request.request, 0)
+    assert of(node.wait(9.0, alive=[sender, receiver]), c.Released) == []
+    assert of(node.wait(2.0, alive=[sender, receiver]), c.Released) == [c.Released(VERSION)]
+
+
+def test_why_names_the_reason_of_each_wait() -> None:
+    node = Script()
+    node.open(blocks=2)
+    assert "none of 0 neighbours has it" in node.node.why(VERSION, Index(0), node.now)
+    sender = node.sender(1, have=((0, 2),))
+    assert "offer" in node.node.why(VERSION, Index(0), node.now)
+    block = asked(ready(node, sender), sender)[0]
+    assert "asked of" in node.node.why(VERSION, Index(block), node.now)
