@@ -1,7 +1,8 @@
 """One version's store reads: who wishes to read, what may still leave the origin, and who gets the next block.
 
 `leases` numbers, signs and watches the leases; here is only the choice. While a seeder lives the book is closed: what
-has not left the origin is in the seeders' shares.
+has not left the origin is in the seeders' shares. Only what agents go on missing although a seeder lives (it cannot be
+reached, or does not give) is read from the store all the same.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Book:
         self._wishes = Wishes()
         self._suspects = Suspects()
         self._urgent: Runs = ()
+        self._withheld: Runs = ()
 
     # --- wishes -------------------------------------------------------------------------------------
 
@@ -85,7 +87,7 @@ class Book:
 
     def choose(self, now: float) -> Choice | None:
         """The next lease, as granted; None where none may be granted now."""
-        while not self.is_closed and now >= self._throttle.paused_until and self._has_room():
+        while self._is_open() and now >= self._throttle.paused_until and self._has_room():
             agent = self._wishes.choose(self._throttle.choose)
             if agent is None:
                 return None
@@ -162,9 +164,11 @@ class Book:
         What is being read under a lease must not be among them.
         """
         scope = self._wishes.get(reporter).scope if reporter in self._wishes else ""
-        missing = self._losable(run_sets.clip(runs, 0, self.shape.space), scope)
+        missing = self._losable(run_sets.clip(runs, 0, self.shape.space), scope, has_holder=has_holder)
         lost = self._suspects.hear(reporter, missing, is_alone=is_alone, has_holder=has_holder, now=now)
         self._urgent = run_sets.union(self._urgent, lost)
+        if self.is_closed:
+            self._withheld = run_sets.union(self._withheld, lost)
         self._free(lost, scope)
 
     # --- seeders --------------------------------------------------------------------------------------
@@ -178,6 +182,7 @@ class Book:
         """What a seeder should give: everything that is not known to have left, or only what has come free again."""
         pool = self._pools[""]
         runs = pool.runs_of(FREE, UNTOLD) if is_everything else pool.runs_of(FREE)
+        runs = run_sets.subtract(runs, self._withheld)
         for known in self._pools.values():
             known.mark_runs(runs, UNTOLD)
         return runs
@@ -185,6 +190,7 @@ class Book:
     def reopen(self, *, is_untouched: bool) -> None:
         """The last seeder is gone. Where nobody has anything, all may be read; else what agents miss."""
         self.is_closed = False
+        self._withheld = ()
         if is_untouched:
             self._had_seeder = False
             for pool in self._pools.values():
@@ -220,9 +226,10 @@ class Book:
 
     def _take(self, wish: Wish) -> Index | None:
         pool = self._pool(wish.scope)
-        if self._budget.is_spent(self.sent_bytes):
-            pages = run_sets.intersect(self._urgent, wish.useful.pages)
-            blocks = run_sets.intersect(self._urgent, wish.useful.blocks)
+        if self.is_closed or self._budget.is_spent(self.sent_bytes):
+            last_resort = self._withheld if self.is_closed else self._urgent
+            pages = run_sets.intersect(last_resort, wish.useful.pages)
+            blocks = run_sets.intersect(last_resort, wish.useful.blocks)
             return pool.take(Useful(pages, blocks), self._rng)
         index = pool.take(wish.useful, self._rng)
         if index is None and self._may_copy_again(wish, pool):
@@ -235,12 +242,19 @@ class Book:
         """A further copy starts only when the one before has left, and for who says what it lacks: else it has it."""
         return not pool.free_count and wish.says_what and self._copies[wish.scope] < self._budget.copies
 
-    def _losable(self, runs: Runs, scope: str) -> Runs:
-        """What of `runs` could be freed. A living seeder still has its share; a closed budget keeps what has left."""
-        states = [
-            state for state in (UNTOLD, GIVEN) if not (self.is_closed if state == UNTOLD else self._budget.fails_closed)
-        ]
-        return self._pool(scope).within(runs, *states) if states else run_sets.EMPTY
+    def _is_open(self) -> bool:
+        return not self.is_closed or bool(self._withheld)
+
+    def _losable(self, runs: Runs, scope: str, *, has_holder: bool) -> Runs:
+        """What of `runs` could be freed. A living seeder is given time; a closed budget keeps what has left.
+
+        A block that rests comes back by itself.
+        """
+        states = [] if self.is_closed and not has_holder else [UNTOLD]
+        if not self._budget.fails_closed:
+            states.append(GIVEN)
+        losable = self._pool(scope).within(runs, *states) if states else run_sets.EMPTY
+        return run_sets.subtract(losable, self._throttle.resting_blocks())
 
     def _free(self, runs: Runs, scope: str) -> None:
         if runs:

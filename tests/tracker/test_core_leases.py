@@ -534,3 +534,35 @@ def test_who_comes_back_too_late_is_told_that_its_lease_is_gone() -> None:
     script.join("a", space=1, leases=(token,))
     assert len(script.heard("a", LeaseFenced)) == 1
     assert script.held("a") == []
+
+
+def test_a_block_that_rests_is_not_freed_twice() -> None:
+    script = ready("a", "b", space=1)
+    script.want("a")
+    for _ in range(2):
+        script.run(0.3)
+        script.report("a", RETURNED)
+    script.want("b")
+    script.want("a", count=0)
+    for name in "ab":
+        script.say(name, Orphans(V, ((0, 1),)))
+    script.run(0.5, renewing=("b",))
+    assert script.held("b") == []
+    script.run(3.0, renewing=("b",))
+    assert script.held("b") == [0]
+
+
+def test_what_a_living_seeder_does_not_give_is_read_from_the_store_at_last() -> None:
+    script = Script()
+    script.learn()
+    script.seed("s")
+    script.join("a", "b")
+    script.want("a", "b", count=2)
+    for _ in range(4):
+        for name in "ab":
+            script.say(name, Orphans(V, ((2, 2),)))
+        assert script.held("a") == script.held("b") == [], "it is given time"
+        script.run(2.5)
+    script.say("a", Orphans(V, ((2, 2),)))
+    assert sorted(script.held("a") + script.held("b")) == [2, 3]
+    assert script.heard("s", Share)[-1].runs == ((0, 8),), "the seeder may still give them"
