@@ -68,7 +68,7 @@ async def open_parts(
         discovery = None
         if config.lan:
             discovery = await stack.enter_async_context(open_discovery(transport.peer_id, lambda: transport.addresses))
-        web = await stack.enter_async_context(HttpBlocks())
+        web = await stack.enter_async_context(HttpBlocks(options_of(config)))
         limits = Limits(Pacer(config.upload_limit), Pacer(config.download_limit), Pacer(config.origin_limit))
         reader = StoreReader(store, web, holdings, limits.origin)
         parts = AgentParts(

@@ -177,3 +177,15 @@ def test_a_block_that_can_no_longer_be_read_is_told_to_all() -> None:
     commands = node.tell(e.BlocksLost(VERSION, ((2, 1),), m.LostReason.EDITED))
     for connection in (first, second):
         assert sent(commands, connection, m.Lost) == [m.Lost(0, ((2, 1),), m.LostReason.EDITED)]
+
+
+def test_a_block_whose_only_holder_is_believed_by_nobody_is_given_again() -> None:
+    """The first receiver lies: others ban it and still lack the block, and to the origin it looks held."""
+    node = origin(blocks=1)
+    liar, honest = node.receiver(1), node.receiver(2)
+    [(grant, block)] = _all_named(node, liar)
+    first, second = (liar, honest) if _offered_to(node, liar) else (honest, liar)
+    take(node, first, 0, grant, block)
+    node.hear(first, m.Haves(((0, ((block, 1),)),)))
+    again = named(node.wait(10.0, alive=[first, second]), second)
+    assert [each for _, each in again][:1] == [block]
