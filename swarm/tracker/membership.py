@@ -59,7 +59,7 @@ class Membership:
             swarm = self._registry.swarms[message.version]
             was_complete = member.is_complete
             swarm.set_progress(member, message.have_count, lacks=message.lacks)
-            if not was_complete:
+            if member.is_complete is not was_complete:
                 self.seeding.note(swarm, member, is_starting=not self._settling.is_settled(now))
 
     def need_peers(self, agent: Agent, message: NeedPeers, now: float) -> list[Command]:

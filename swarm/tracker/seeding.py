@@ -17,12 +17,14 @@ class Seeding:
         self.shares = Shares()
 
     def note(self, swarm: Swarm, member: Member, *, is_starting: bool) -> None:
-        """A member has joined, or become complete. `is_starting`: the tracker, so that who came first means nothing."""
-        if not member.is_complete:
-            return
-        if member.is_origin:
+        """A member has joined, or has more or less than before. `is_starting`: the tracker, so that who came first
+        means nothing.
+        """
+        if member.is_origin and member.is_complete:
             self._note_seeder(swarm, member, is_starting)
-        else:
+            return
+        self.end(swarm.version, member.agent.id, swarm, is_death=False)  # it may have been one
+        if member.is_complete:
             # Who has everything spares the store while it lives. What it had, agents will miss when it is gone.
             self._books.tell(swarm.version, ((0, member.space),))
 

@@ -566,3 +566,17 @@ def test_what_a_living_seeder_does_not_give_is_read_from_the_store_at_last() -> 
     script.say("a", Orphans(V, ((2, 2),)))
     assert sorted(script.held("a") + script.held("b")) == [2, 3]
     assert script.heard("s", Share)[-1].runs == ((0, 8),), "the seeder may still give them"
+
+
+def test_a_seeder_that_has_lost_something_is_one_no_longer() -> None:
+    script = Script()
+    script.learn()
+    script.seed("s", "t")
+    script.join("a")
+    script.count("a", 1, lacks=True)
+    script.count("s", 7, lacks=True)
+    assert script.heard("t", Share)[-1].runs == ((0, 8),)
+    script.count("s", 8, lacks=False)
+    assert script.heard("s", Share)[-1].runs == ()
+    script.join("t", have=8)
+    assert script.heard("s", Share)[-1].runs == ((0, 8),)
