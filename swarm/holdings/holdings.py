@@ -10,8 +10,6 @@ async with open_holdings(home) as holdings:
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,14 +19,12 @@ import trio
 
 from swarm.dataset.entries import Scan
 from swarm.dataset.selection import Selection
-from swarm.errors import InternalError, NotFoundError, RefusedError, SwarmError
+from swarm.errors import InternalError, NotFoundError, RefusedError
 from swarm.holdings.catalog import Catalog
-from swarm.holdings.commit import recover
 from swarm.holdings.desk import Desk, open_desk
-from swarm.holdings.home import Home, open_home
-from swarm.holdings.index import open_index
+from swarm.holdings.home import Home
 from swarm.holdings.lock import Lock, owner, try_lock
-from swarm.holdings.manifests import Manifests
+from swarm.holdings.opening import open_catalog
 from swarm.holdings.oserror import real, shown, translated
 from swarm.holdings.plan import Plan, Wish, make_plan, survey_held
 from swarm.holdings.record import HoldingRecord
@@ -57,8 +53,6 @@ Progress = Callable[[int], None]
 
 Asked = Callable[[Scope], Wish]
 
-logger = logging.getLogger("swarm.holdings")
-
 
 @asynccontextmanager
 async def open_holdings(home: Path, *, on_lost: OnLost | None = None) -> AsyncIterator[Holdings]:
@@ -67,7 +61,8 @@ async def open_holdings(home: Path, *, on_lost: OnLost | None = None) -> AsyncIt
     Raises RefusedError (a network's file system, a newer swarm's index), PermissionError_, NoSpaceError.
     """
     workers = Workers()
-    holdings = await workers.slow(partial(_open, home, workers, on_lost))
+    opened_home, catalog = await workers.slow(partial(open_catalog, home))
+    holdings = Holdings(opened_home, catalog, workers, on_lost)
     try:
         yield holdings
     finally:
@@ -128,14 +123,13 @@ class Holdings:
         for blocks in [held.have for held in helds]:
             for first, count in blocks.runs():
                 field.set_run((first + space.page_count, count))
-        for staging in self._stagings:
-            if staging.version.id == version:
-                field |= staging.have
+        for staging in self._staging(version):
+            field |= staging.have
         return field
 
     async def read(self, version: VersionId, index: Index) -> bytes | None:
         """A page or block, verified just now; None where it is not (any longer) here."""
-        stagings = [staging for staging in self._stagings if staging.version.id == version]
+        stagings = self._staging(version)
         data, failed = await self._workers.quick(partial(self._read, version, index, stagings))
         for staging in failed:
             staging.take_back(index)
@@ -247,8 +241,7 @@ class Holdings:
             tick = self._workers.ticker(progress)
             plan, desk = await self._workers.slow(partial(self._open_desk, version, path, selection, asked, tick))
             self._tell_losses()
-            space = desk.space if desk is not None else Space(0, 0, shown(path))
-            staging = Staging(self._catalog, self._workers, plan, desk, space)
+            staging = Staging(self._catalog, self._workers, plan, desk, self._tell)
             self._stagings.append(staging)
             try:
                 yield staging
@@ -307,47 +300,17 @@ class Holdings:
                 runs = tuple((first + space.page_count, count) for first, count in blocks.runs())
                 self._tell(version, Bitfield.from_runs(runs, space.size))
 
+    def _staging(self, version: VersionId) -> list[Staging]:
+        """Where blocks of a version are being staged now."""
+        return [each for each in self._stagings if each.version.id == version and not each.is_present]
+
     def _tell(self, version: VersionId, lost: Bitfield) -> None:
         """What is in no other place."""
-        for staging in self._stagings:
-            if staging.version.id == version:
-                lost -= staging.have
+        for staging in self._staging(version):
+            lost -= staging.have
         for held in self._catalog.loaded_of(version):
             page_count = held.body.version.space.page_count
             for first, count in held.have.runs():
                 lost.clear_run((first + page_count, count))
         if not lost.is_empty and self.on_lost is not None:
             self.on_lost(version, lost.runs())
-
-
-def _open(directory: Path, workers: Workers, on_lost: OnLost | None) -> Holdings:
-    home = open_home(directory)
-    index = open_index(home.index, home.index_lock)
-    catalog = Catalog(index, Manifests(home))
-    try:
-        _recover_all(home, catalog)
-        for staging in index.stagings():
-            if not os.path.isdir(staging.area):
-                index.remove_staging(staging.area)
-    except BaseException:
-        catalog.close()
-        index.close()
-        raise
-    return Holdings(home, catalog, workers, on_lost)
-
-
-def _recover_all(home: Home, catalog: Catalog) -> None:
-    """Commits whose process has died. One that cannot be ended now is tried again when its DEST is fetched to."""
-    for pending in catalog.index.pending():
-        lock = try_lock(home.destination_lock(pending.dest))
-        if lock is None:
-            continue
-        with lock:
-            try:
-                recover(catalog, pending, _no_tick)
-            except SwarmError as error:
-                logger.warning("an interrupted update of %s waits: %s", shown(pending.dest), error)
-
-
-def _no_tick(_bytes: int) -> None:
-    pass

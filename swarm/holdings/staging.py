@@ -17,18 +17,23 @@ from swarm.errors import InternalError
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.commit import Committed, touch_up
 from swarm.holdings.desk import Desk
+from swarm.holdings.oserror import shown
 from swarm.holdings.plan import Plan
 from swarm.holdings.reuse import found_locally
 from swarm.holdings.space import Space
 from swarm.holdings.workers import Workers
 from swarm.protocol.bitfield import Bitfield
-from swarm.protocol.ids import Index, Runs
+from swarm.protocol.ids import Index, Runs, VersionId
 from swarm.protocol.pages import Kind
 from swarm.protocol.runs import normalise
 from swarm.protocol.version import Version
 
 SYNC_INTERVAL_S = 30.0
 """What a power cut can cost at most; syncing more often slows the disk down for everybody."""
+
+
+TellLost = Callable[[VersionId, Bitfield], None]
+"""Hears of indexes that can no longer be read from a staging area; whether they are lost is for `Holdings` to find."""
 
 
 class Staging:
@@ -41,16 +46,17 @@ class Staging:
     needed and free at the start.
     """
 
-    def __init__(self, catalog: Catalog, workers: Workers, plan: Plan, desk: Desk | None, space: Space) -> None:
+    def __init__(self, catalog: Catalog, workers: Workers, plan: Plan, desk: Desk | None, tell_lost: TellLost) -> None:
         self._catalog = catalog
         self._workers = workers
         self._plan = plan
         self._desk = desk
+        self._tell_lost = tell_lost
         self._synced_at = trio.current_time()
         self._is_syncing = False
         self.version: Version = plan.scope.version
         self.dest = Path(os.fsdecode(plan.dest))
-        self.space = space
+        self.space = Space(0, 0, shown(plan.dest)) if desk is None else desk.space
         blocks = Bitfield(self.version.space.block_count)
         needed = blocks if desk is None else desk.scope.needed
         verified = blocks if desk is None else desk.resumed.verified
@@ -134,7 +140,8 @@ class Staging:
             await self._sync_if_due()
 
     async def commit(self, progress: Callable[[int], None] | None = None) -> Committed:
-        """Makes DEST the version. `progress` hears bytes that are looked at again in DEST.
+        """Makes DEST the version. `progress` hears bytes that are looked at again in DEST. Blocks at the borders of a
+        selection are lost by it, which `on_lost` hears.
 
         Raises EditedFilesError (files were edited since `stage`), RefusedError (not atomic, and `atomic` was asked
         for), NoSpaceError, PermissionError_; InternalError where something is lacking. After any of these DEST is as
@@ -152,6 +159,9 @@ class Staging:
             done = await self._workers.slow(partial(desk.commit, signatures, tick))
             self._desk = None
             await self._workers.slow(desk.let_go)
+            # Ready to be read before anybody asks; blocks at the borders of a selection have gone with the area.
+            await self._workers.slow(partial(self._catalog.held_of, self.version.id))
+        self._tell_lost(self.version.id, self._over_index_space(desk.scope.needed - desk.scope.whole, has_pages=False))
         return done
 
     async def sync(self) -> None:
@@ -204,10 +214,11 @@ class Staging:
                 blocks.set_run((start - pages, first + count - start))
         return blocks
 
-    def _over_index_space(self, blocks: Bitfield) -> Bitfield:
+    def _over_index_space(self, blocks: Bitfield, *, has_pages: bool = True) -> Bitfield:
         """All pages, and these blocks."""
         field = Bitfield(self.version.space.size)
-        field.set_run(self.version.space.page_run)
+        if has_pages:
+            field.set_run(self.version.space.page_run)
         for first, count in blocks.runs():
             field.set_run((first + self.version.space.page_count, count))
         return field

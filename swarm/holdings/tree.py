@@ -96,7 +96,8 @@ class Tree:
                 raise
         except FileNotFoundError:
             self.make_directories(split(path)[0])
-            self._mkdir(path)
+            # Another thread may have made it meanwhile.
+            self.make_directories(path)
 
     def stat(self, path: bytes) -> Found:
         if self._follows_links:

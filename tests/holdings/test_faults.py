@@ -185,8 +185,9 @@ async def test_a_directory_replaced_by_a_link_in_dest_is_edited_and_not_followed
     await fetch(holdings, MADE, dest)
     (dest / "b").rename(tmp_path / "moved")
     (dest / "b").symlink_to(tmp_path / "moved")
+    # What is read is what was published, or nothing: the directory that was moved may still be open.
     for index in MADE.block_indexes()[40:43]:
-        assert await holdings.read(MADE.id, index) is None
+        assert await holdings.read(MADE.id, index) in {None, MADE.block(index)}
     report = await holdings.verify(dest)
     assert report.edited == (b"b",)
     assert report.missing == (b"b/c", b"b/d", b"b/e")
@@ -322,7 +323,11 @@ async def test_names_that_are_one_on_this_file_system_are_refused(
 
 
 async def test_a_home_on_a_network_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mounts_module, "mounts", lambda: [Mount(b"/", "ext4"), Mount(os.path.realpath(os.fsencode(home.parent)), "nfs4")])
+    monkeypatch.setattr(
+        mounts_module,
+        "mounts",
+        lambda: [Mount(b"/", "ext4"), Mount(os.path.realpath(os.fsencode(home.parent)), "nfs4")],
+    )
     with pytest.raises(RefusedError, match="nfs4") as caught:
         async with open_holdings(home):
             pass

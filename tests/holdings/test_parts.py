@@ -326,3 +326,24 @@ def test_a_name_that_the_file_system_does_not_allow_is_said_to_be_one(
     with pytest.raises(UsageError, match="a:b"), translated("write x"):
         tree.create(b"d/a:b", os.O_RDWR)
     tree.close()
+
+
+def test_threads_make_the_same_directories_at_once(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def work(tree: Tree, number: int) -> None:
+        try:
+            os.close(tree.create(b"a/b/c/d/%d" % number, os.O_RDWR))
+        except BaseException as error:
+            failures.append(error)
+
+    for turn in range(60):
+        (tmp_path / str(turn)).mkdir()
+        tree = Tree(os.fsencode(tmp_path / str(turn)))
+        threads = [threading.Thread(target=work, args=(tree, number)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        tree.close()
+    assert failures == []

@@ -185,6 +185,8 @@ async def test_blocks_staged_for_another_directory_are_reused(holdings: Holdings
 async def test_a_selection_brings_its_files_and_the_blocks_at_its_borders(
     holdings: Holdings, made: Made, dest: Path
 ) -> None:
+    lost: list[int] = []
+    holdings.on_lost = lambda _version, runs: lost.extend(index for f, c in runs for index in range(f, f + c))
     await keep(holdings, made)
     async with holdings.stage(made.version, dest, Selection(include=["b/**"])) as staging:
         wanted = staging.want.count - len(made.pages)
@@ -194,6 +196,7 @@ async def test_a_selection_brings_its_files_and_the_blocks_at_its_borders(
         for first, count in staging.have.runs():
             for index in range(first, first + count):
                 assert await holdings.read(made.id, Index(index)) is not None
+        assert lost == []
         await staging.commit()
     selected = {"b", "b/c.txt", "b/d", "b/d/e", "b/empty", "b/link"}
     assert listing(dest) == expected(made, selected)
@@ -203,6 +206,7 @@ async def test_a_selection_brings_its_files_and_the_blocks_at_its_borders(
     have = await holdings.have(made.id)
     assert have is not None
     assert len(made.pages) < have.count < len(made.pages) + wanted
+    assert lost == [index for index in made.block_indexes() if index in staging.want and index not in have]
     for index in made.block_indexes():
         data = await holdings.read(made.id, index)
         assert data == (made.block(index) if index in have else None)
