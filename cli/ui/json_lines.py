@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
@@ -88,8 +89,9 @@ class JsonScreen:
         return self._look.quiet and isinstance(notice, Progress)
 
     def _progress(self, progress: Progress) -> None:
-        if progress.waiting != self._waiting:
-            self._waiting = progress.waiting
+        reason = _without_numbers(progress.waiting)
+        if reason != self._waiting:
+            self._waiting = reason
             if progress.waiting:
                 self._print({"event": "waiting", "phase": progress.phase, "reason": progress.waiting})
         now = self._clock()
@@ -106,6 +108,11 @@ class JsonScreen:
     def _talk(self, text: str) -> None:
         with contextlib.suppress(OSError):
             print(text, file=self._stderr, flush=True)
+
+
+def _without_numbers(reason: str | None) -> str | None:
+    """What is waited for, without for how long: the same wait."""
+    return None if reason is None else re.sub(r"[0-9.]+", "", reason)
 
 
 def _line(found: Mapping[str, Any]) -> str:

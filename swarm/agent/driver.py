@@ -18,7 +18,7 @@ from swarm.agent.pacing import Pacer
 from swarm.agent.receiving import Receiver
 from swarm.agent.sending import Sender
 from swarm.agent.shelf import Shelf
-from swarm.errors import CorruptError, MissingError, SwarmError, TransportError, UnavailableError
+from swarm.errors import CorruptError, InternalError, SwarmError, TransportError, UnavailableError, UnreachableError
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.exchange.node import Node
@@ -72,6 +72,10 @@ class Driver:
         self.on_command: Callable[[c.Command], None] = _ignore
         self.failure: SwarmError | None = None
         self.bytes_wasted_closed = 0
+        self.store_trouble: SwarmError | None = None
+        """What the store said last, if it was no block."""
+        self.store_failures: dict[tuple[VersionId, Index], SwarmError] = {}
+        """Why a block could not be read from the store; at most one for each block of the open versions."""
         self._failed = trio.Event()
         self._handle_catalog = handle_catalog
         self._load_version = load_version
@@ -306,20 +310,30 @@ class Driver:
 
         try:
             data = await self._read_store_block(command.version, command.index, command.url, moved)
-        except MissingError as error:
-            return e.StoreFailed(*key, "missing", error.message)
-        except CorruptError as error:
-            return e.StoreFailed(*key, "corrupt", error.message)
-        except UnavailableError as error:
-            return e.StoreFailed(*key, "slow_down" if error.is_slow_down else "unavailable", error.message)
         except SwarmError as error:
-            return e.StoreFailed(*key, "unavailable", error.message)
+            self.store_trouble = self.store_failures[key] = error
+            return e.StoreFailed(*key, _failure_kind(error), error.message)
+        self.store_trouble = None
+        self.store_failures.pop(key, None)
         try:
             is_kept = await shelf.keep(command.index, data)
         except SwarmError as error:
             self.fail(error)
             return e.StoreFailed(*key, "cancelled", error.message)
         return e.StoreRead(*key, len(data)) if is_kept else e.StoreFailed(*key, "corrupt", "these are other bytes")
+
+
+def _failure_kind(error: SwarmError) -> str:
+    """Whether asking again helps. Who may not read a store is given as little by it as where a block is missing."""
+    match error:
+        case CorruptError():
+            return "corrupt"
+        case UnavailableError(is_slow_down=True):
+            return "slow_down"
+        case UnavailableError() | UnreachableError() | TransportError() | InternalError():
+            return "unavailable"
+        case _:
+            return "missing"
 
 
 def _connected(connection: Connection) -> e.Event:

@@ -17,7 +17,15 @@ from swarm.agent.trust import Decision, Pinned, decide
 from swarm.agent.unwrapping import unwrapped
 from swarm.agent.watch import Watch
 from swarm.dataset.selection import Selection
-from swarm.errors import DecodeError, NotFoundError, SwarmError, VerificationError
+from swarm.errors import (
+    CorruptError,
+    DecodeError,
+    NotFoundError,
+    PermissionError_,
+    RefusedError,
+    SwarmError,
+    VerificationError,
+)
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.holdings.holdings import Holdings
@@ -245,6 +253,8 @@ class _Fetch:
     def _listen(self, version: VersionId, shelf: FetchShelf, account: Account) -> None:
         def watch(event: e.Event, commands: list[c.Command]) -> None:
             account.record(event)
+            if isinstance(event, e.StoreFailed) and event.version == version and event.kind == "corrupt":
+                self._observer.notify(Note(f"{event.text}; it is taken from elsewhere if it can be", Level.WARNING))
             for command in commands:
                 account.record_command(command)
                 if isinstance(command, c.Released) and command.version == version:
@@ -253,7 +263,8 @@ class _Fetch:
                     note = f"agent {command.agent.hex()[:16]} sent wrong bytes and is banned: {command.reason}"
                     self._observer.notify(Note(note, Level.WARNING))
                 if isinstance(command, c.BlockUnavailable) and command.version == version:
-                    self._driver.fail(_unavailable(shelf, command))
+                    found = self._driver.store_failures.get((version, command.index))
+                    self._driver.fail(_unavailable(shelf, command, found))
 
         self._agent.watchers.append(watch)
 
@@ -299,10 +310,17 @@ def _bytes_lacking(staging: Staging) -> int:
     return sum(length_of(index) for first, count in staging.lacking for index in range(first, first + count))
 
 
-def _unavailable(shelf: FetchShelf, command: c.BlockUnavailable) -> SwarmError:
+def _unavailable(shelf: FetchShelf, command: c.BlockUnavailable, found: SwarmError | None) -> SwarmError:
+    """The end of a fetch without hope: what the store said of the block, and which exit code that is."""
     block = shelf.id_of(command.index)
     name = block.hex() if block is not None else f"number {command.index}"
-    hint = "what has come is kept; publish the data again, then run the same command"
-    if command.is_corrupt:
-        return VerificationError(f"block {name} is corrupt in the store, and nobody else has it", hint=hint)
-    return NotFoundError(f"block {name} is missing in the store, and nobody else has it", hint=hint)
+    reason = found.message if found is not None else "it cannot be had from the store"
+    text = f"block {name} can be had from nobody: {reason}"
+    hint = "what has come is kept: publish the data again, then run the same command"
+    match found:
+        case PermissionError_() | RefusedError():
+            return type(found)(text, hint=found.hint)
+        case CorruptError():
+            return VerificationError(text, hint=hint)
+        case _:
+            return NotFoundError(text, hint=hint)

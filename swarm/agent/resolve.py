@@ -18,7 +18,14 @@ from swarm.agent.lan import Lan
 from swarm.agent.recordbook import Recordbook
 from swarm.agent.tracker_link import TrackerLink
 from swarm.agent.trust import Answer
-from swarm.errors import MissingError, NotFoundError, SwarmError, UnreachableError
+from swarm.errors import (
+    CorruptError,
+    MissingError,
+    NotFoundError,
+    PermissionError_,
+    SwarmError,
+    UnreachableError,
+)
 from swarm.protocol.ids import VersionId, digest
 from swarm.protocol.messages import CatalogMessage, Resolve, Resolved, RootReply, RootRequest
 from swarm.protocol.names import nearest
@@ -91,7 +98,10 @@ class Resolver:
         return found.answers
 
     async def find_root(self, version: VersionId) -> bytes:
-        """The root of a version, from whoever has it. Raises NotFoundError, UnreachableError."""
+        """The root of a version, from whoever has it.
+
+        Raises NotFoundError, UnreachableError, and what says more: CorruptError, PermissionError_ (the store).
+        """
         failures: dict[str, SwarmError] = {}
         for source, ask in (
             ("tracker", self._root_of_tracker),
@@ -105,6 +115,9 @@ class Resolver:
                 continue
             if root is not None and digest(root) == version:
                 return root
+        for failure in failures.values():
+            if isinstance(failure, CorruptError | PermissionError_):
+                raise failure
         if any(not isinstance(error, NotFoundError | MissingError) for error in failures.values()):
             raise UnreachableError(
                 f"nobody that answers has version {version.hex()}: "

@@ -86,7 +86,11 @@ class Watch:
         if self.phase not in (Phase.MANIFEST, Phase.FETCH) or now - self._moved_at < STALLED_S:
             return None
         index = self._shelf.lacking.first_set()
-        return None if index is None else self._agent.driver.node.why(self._shelf.version_id, Index(index), now)
+        if index is None:
+            return None
+        driver = self._agent.driver
+        reason = driver.node.why(self._shelf.version_id, Index(index), now)
+        return reason if driver.store_trouble is None else f"{reason}; the store: {driver.store_trouble.message}"
 
     def _look_for_sources(self, now: float) -> None:
         has_tracker = self._agent.tracker.link is not None

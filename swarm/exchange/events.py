@@ -239,7 +239,8 @@ class StoreRead:
 
 @dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """A read from the store failed. `kind` is `missing`, `corrupt`, `slow_down`, `unavailable` or `cancelled`."""
+    """A read from the store failed. `kind` is `missing` (or it will not give it to us), `corrupt`, `slow_down`,
+    `unavailable` or `cancelled`."""
 
     version: VersionId
     index: Index

@@ -16,7 +16,7 @@ from swarm.agent.pacing import Pacer
 from swarm.agent.tracker_link import TrackerAddress
 from swarm.config.configs import CommonConfig
 from swarm.config.store_options import options_of
-from swarm.errors import InternalError, UnavailableError
+from swarm.errors import InternalError, PermissionError_, UnavailableError
 from swarm.exchange.events import BlocksLost
 from swarm.holdings.holdings import Holdings, open_holdings
 from swarm.protocol.ids import Index, Runs, VersionId
@@ -117,7 +117,11 @@ class StoreReader:
             return await store.get_block(block, max_length=length, moved=moved, is_retried=False)
         if url is None:
             raise UnavailableError("no store is configured here, and the lease came without a URL")
-        return await self._web.get(url, block, max_length=length, moved=moved)
+        try:
+            return await self._web.get(url, block, max_length=length, moved=moved)
+        except PermissionError_ as error:
+            # It has expired, most likely: the lease goes back, and the next one comes with another URL.
+            raise UnavailableError(error.message, hint=error.hint) from error
 
 
 class TrackerFinder:
