@@ -182,6 +182,7 @@ class _Fetch:
                 want=lacking,
                 is_origin=False,
                 reads_store=self._agent.parts.me.reads_store,
+                want_grows=True,
             )
         )
         await shelf.wait_whole()

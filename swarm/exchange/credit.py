@@ -6,7 +6,9 @@ message per wasted offer, where announcing every change to every neighbour costs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from swarm.exchange.rates import Occupancy
 
 
 @dataclass(slots=True)
@@ -16,6 +18,7 @@ class Credit:
     bytes_max: int
     slots_taken: int = 0
     bytes_taken: int = 0
+    occupancy: Occupancy = field(default_factory=Occupancy)
 
     def bytes_left(self) -> int:
         """What may still be promised to us."""
@@ -27,15 +30,17 @@ class Credit:
             return 0
         return max(0, slots - self.slots_taken)
 
-    def take(self, count: int) -> None:
+    def take(self, count: int, now: float) -> None:
         """A request for `count` bytes was sent."""
         self.slots_taken += 1
         self.bytes_taken += count
+        self.occupancy.change(self.slots_taken, now)
 
-    def give_back(self, count: int, *, is_slot: bool) -> None:
+    def give_back(self, count: int, now: float, *, is_slot: bool) -> None:
         """`count` bytes are no longer to come; with `is_slot` the request has ended."""
         self.bytes_taken -= count
         self.slots_taken -= is_slot
+        self.occupancy.change(self.slots_taken, now)
 
     def check(self, slots: int, count: int) -> None:
         """Raises AssertionError where the counters differ from the receptions that were counted."""

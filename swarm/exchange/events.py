@@ -30,6 +30,9 @@ class SessionOpened:
     want: Runs | None
     is_origin: bool
     reads_store: bool
+    want_grows: bool = False
+    """`want` is only the pages so far, and a `WantChanged` follows when they are here. Neighbours are told that we want
+    everything, so that nobody who alone holds a block takes us for satisfied and leaves in between."""
 
 
 @dataclass(frozen=True, slots=True)

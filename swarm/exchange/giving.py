@@ -19,6 +19,11 @@ from swarm.protocol.messages import Cancel, Credit, Decline, DeclineReason, Read
 from swarm.protocol.runs import count, is_normal, span
 
 
+STALLED_S = 5.0
+"""When no neighbour has gained anything for so long, what holders say they have is of no use to who lacks it: they lie
+and are banned, or cannot be reached. In a healthy swarm somebody gains a block many times a second."""
+
+
 class Giving:
     """Offers slots and serves requests. Methods that return a reason have met nonsense on the wire."""
 
@@ -40,7 +45,7 @@ class Giving:
     def remove(self, channels: list[Channel]) -> None:
         """They are closed: what was offered was never given, what is being sent is aborted."""
         self._channels = [channel for channel in self._channels if channel not in channels]
-        offers, sendings = self._uplink.drop(channels)
+        offers, sendings = self._uplink.drop(channels, self._state.now)
         for offer in offers:
             self._take_back(offer)
         for sending in sendings:
@@ -206,7 +211,7 @@ class Giving:
         for index in list(sending.lengths):
             self._state.commands.append(CancelSend(sending.channel.link.id, sending.request, Index(index)))
             self._never_given(sending.channel, 1 << index)
-            self._uplink.settle(sending, index)
+            self._uplink.settle(sending, index, self._state.now, is_sent=False)
         self._is_idle = False
 
     # --- what became of it ----------------------------------------------------------------------
@@ -227,14 +232,14 @@ class Giving:
         """A whole block has gone."""
         sending = self._uplink.sendings.get((event.connection, event.request))
         if sending is not None:
-            self._uplink.settle(sending, event.index)
+            self._uplink.settle(sending, event.index, self._state.now, is_sent=True)
             self._is_idle = False
 
     def on_failed(self, event: SendFailed) -> int:
         """A block was not sent; returns what is lost here and was believed to be held."""
         sending = self._uplink.sendings.get((event.connection, event.request))
         if sending is not None:
-            self._uplink.settle(sending, event.index)
+            self._uplink.settle(sending, event.index, self._state.now, is_sent=False)
             self._never_given(sending.channel, 1 << event.index)
             self._is_idle = False
         return 1 << event.index if event.is_lost else 0
@@ -251,9 +256,10 @@ class Giving:
         """Once a second: what an origin gave and nobody holds is to be given again."""
         for session in self._state.sessions.values():
             if session.share is not None:
-                session.share.review(
-                    held=session.picker.availability.held(), moving=self._moving(session), lacked=self._lacked(session)
-                )
+                moving = self._moving(session)
+                is_stalled = not moving and self._state.now - session.news_at >= STALLED_S
+                held = 0 if is_stalled else session.picker.availability.held()
+                session.share.review(held=held, moving=moving, lacked=self._lacked(session))
 
     def _moving(self, session: Session) -> int:
         moving = 0

@@ -15,7 +15,7 @@ from swarm.exchange.leases import HeldLease, HeldLeases
 from swarm.exchange.ownership import is_in_first_share, rank, seed_of
 from swarm.exchange.session import Session
 from swarm.exchange.state import State
-from swarm.exchange.store_reads import StoreReads
+from swarm.exchange.store_reads import Climb, StoreReads
 from swarm.exchange.tracking import Tracking
 from swarm.protocol.ids import AgentId, Index, Runs, VersionId
 from swarm.protocol.lease import verify_lease
@@ -30,10 +30,6 @@ WISH_RUNS_MAX = 4096
 
 SEEDS_MAX = 65536
 """Remembered seeds of agents: a cache."""
-
-READS_BASE = 1
-"""One block at a time: sixteen made simulated swarms 0.15 slower, and with mixed speeds 2.8 times."""
-
 
 READS_ALONE = 8
 """Where nobody else lacks anything there is nobody to be slowed, and the store's first byte takes 30 to 100 ms."""
@@ -50,9 +46,9 @@ class Leasing:
         self._tracking = tracking
         self.held = HeldLeases()
         self.reads = StoreReads(state.rng)
-        self._extra = state.policies.extra_slots()
+        self._climb = Climb()
         self._reported_at = 0.0
-        self._at_once = READS_BASE
+        self._at_once = 1
         self._wished: dict[VersionId, int] = {}
         self._seeds: dict[tuple[AgentId, VersionId], int] = {}
         self._failed: dict[VersionId, int] = {}
@@ -216,14 +212,9 @@ class Leasing:
 
     def _reads_at_once(self) -> int:
         state = self._state
-        base = READS_ALONE if self._is_alone() else READS_BASE
-        return base + self._extra.step(
-            base=base,
-            busy=len(self.reads),
-            rate=state.down.rate(state.now),
-            capacity=state.down.capacity(state.now),
-            now=state.now,
-        )
+        if self._is_alone():
+            return READS_ALONE
+        return self._climb.step(len(self.reads), state.down.rate(state.now), state.now)
 
     def _is_alone(self) -> bool:
         """Whether no neighbour of any version that lacks something lacks anything itself."""
@@ -269,6 +260,10 @@ class Leasing:
         if self._wished.get(session.version, 0) != wished:
             self._wished[session.version] = wished
             self._tracking.say(LeaseWanted(session.version, wished, self._narrowed(session) if wished else None))
+
+    def want_changed(self, session: Session) -> None:
+        """What the tracker was told that we lack is no longer so: the next tick says it anew."""
+        self._wished.pop(session.version, None)
 
     def _narrowed(self, session: Session) -> Runs | None:
         """What we lack, where it is not simply everything that nobody has yet."""

@@ -23,7 +23,16 @@ class Reception:
     lengths: dict[int, int]
     asked_at: float
     moved_at: float
+    total: int
+    left: int
+    """Bytes still to come, as far as reported."""
     bytes_by_index: dict[int, int] = field(default_factory=dict)
+
+    def ends_at(self) -> float:
+        """When the last byte will have come; infinite while nothing is known of the pace."""
+        return self.link.pace.ends_at(
+            started_at=self.asked_at, moved_at=self.moved_at, total=self.total, left=self.left
+        )
 
     @property
     def mask(self) -> int:
@@ -51,7 +60,8 @@ class Ledger:
 
     def open(self, number: int, link: Link, lengths: dict[int, int], now: float) -> Reception:
         """A request was sent for blocks that nobody has promised."""
-        reception = Reception(number, link, lengths, now, now)
+        total = sum(lengths.values())
+        reception = Reception(number, link, lengths, now, now, total, total)
         self._receptions[link.id, number] = reception
         for index in lengths:
             self._by_index[index] = reception
@@ -68,6 +78,7 @@ class Ledger:
     def moved(self, reception: Reception, index: int, count: int, now: float) -> None:
         """Bytes came."""
         reception.moved_at = reception.link.moved_at = now
+        reception.left = max(0, reception.left - count)
         if index in reception.lengths:
             reception.bytes_by_index[index] = reception.bytes_by_index.get(index, 0) + count
 

@@ -144,7 +144,8 @@ class Meeting:
         self._send_bitfield(channel, session)
 
     def _send_bitfield(self, channel: Channel, session: Session) -> None:
-        want = None if session.want == session.all else bitfield_of(session.want, session.size)
+        is_all = session.want_grows or session.want == session.all
+        want = None if is_all else bitfield_of(session.want, session.size)
         self._state.send(channel.link, Bitfield(channel.handle, bitfield_of(session.have, session.size), want))
 
     def on_open(self, link: Link, message: Open) -> str | None:

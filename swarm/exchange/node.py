@@ -72,8 +72,8 @@ class Node:
             return None
         is_idle = not len(state.peers) and not any(session.lacks_anything for session in state.sessions.values())
         tick = self._ticked_at + (IDLE_TICK_S if is_idle else TICK_S)
-        soon = state.uplink.next_end(state.now, state.lead_s)
-        return tick if soon is None else min(tick, soon)
+        ends = (state.uplink.next_end(state.now, state.lead_s), self._taking.next_end())
+        return min([tick, *(end for end in ends if end is not None)])
 
     def _route(self, event: e.Event) -> None:  # noqa: PLR0912, PLR0915  (one line an event)
         match event:
@@ -86,7 +86,7 @@ class Node:
             case e.BlockArrived():
                 self._arrived(event)
             case e.Ticked():
-                pass
+                self._giving.wake()
             case e.SendFailed():
                 self._send_failed(event)
             case e.BlockRefused():
@@ -292,6 +292,7 @@ class Node:
         if session is None:
             return
         session.change_want(mask_of(event.want))
+        self._leasing.want_changed(session)
         self._taking.cancel(session, ~session.want)
         self._meeting.say_want(session)
         for peer in self._state.peers:
@@ -317,7 +318,7 @@ class Node:
             self._meeting.say_lost(session, lost, reason)
 
     def _complete(self, session: Session) -> None:
-        if session.lacks_anything or session.completed_at is not None:
+        if session.lacks_anything or session.want_grows or session.completed_at is not None:
             return
         session.completed_at = self._state.now
         self._meeting.announce()
@@ -339,6 +340,8 @@ class Node:
         self._taking.on_moved(event.received)
         self._giving.on_moved(event.sent)
         self._leasing.on_progress(event.store_reads)
+        state.count_slots(sum(t.bytes for t in event.sent), sum(t.bytes for t in event.received))
+        self._giving.wake()
 
     def _arrived(self, event: e.BlockArrived) -> None:
         if link := self._state.peers.link(event.connection):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from swarm.exchange.possession import Possession
+from swarm.exchange.rates import Pace
 from swarm.protocol.ids import AgentId, ConnectionId, PeerId, VersionId
 from swarm.protocol.messages import Direction, PeerInfo
 
@@ -53,6 +54,8 @@ class Link:
     is_owed_credit: bool = False
     """It was told that our credit is closed, and is to be told when it is open (where we receive)."""
     is_closing: bool = False
+    pace: Pace = field(default_factory=Pace)
+    """Of single transfers."""
     moved_at: float = 0.0
     """When block bytes last came (where we receive)."""
 

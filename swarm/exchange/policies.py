@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from swarm.exchange.patience import Patience
 from swarm.exchange.picker import BlockOrder, RarestFirst
-from swarm.exchange.slots import AdaptiveSlots, ExtraSlots
+from swarm.exchange.slots import AdaptiveSlots, SlotRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Policies:
     order: BlockOrder = field(default_factory=RarestFirst)
     """Which block is picked among those that may be."""
 
-    extra_slots: Callable[[], ExtraSlots] = AdaptiveSlots
-    """Slots above the base, one counter for each way."""
+    slot_rule: Callable[[], SlotRule] = AdaptiveSlots
+    """How many slots there are above the base; one for each way."""
 
     slots: int | None = None
     """A fixed base instead of the rule k x block time >= 8 RTT."""
@@ -26,8 +26,11 @@ class Policies:
     receive_slots: int | None = None
     """Receptions at once, where they are not to match the uploads."""
 
-    lead_rtts: float = 1.0
+    lead_rtts: float = 2.0
     """A slot that will be free within so many round trips is offered already."""
+
+    lead_in_rtts: float = 3.0
+    """A reception that will have ended within so many round trips leaves its credit open already."""
 
     has_share: bool = True
     """An origin names each block itself, once; else it is offered like any neighbour's."""

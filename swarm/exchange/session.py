@@ -38,6 +38,7 @@ class Session:
         self.reads_store = opened.reads_store
         self.have = mask_of(opened.have) & self.all
         self.want = self.all if opened.want is None else mask_of(opened.want) & self.all
+        self.want_grows = opened.want_grows
         self.picker = Picker(self.size, page_count, order, rng)
         self.picker.set_lacking(self.want & ~self.have)
         self.ledger = Ledger()
@@ -127,6 +128,7 @@ class Session:
     def change_want(self, want: int) -> None:
         """Replaces what is to be fetched."""
         self.want = want & self.all
+        self.want_grows = False
         self.picker.set_lacking(self.want & ~self.have)
         if self.picker.lacking:
             self.completed_at, self.is_released = None, False

@@ -21,18 +21,11 @@ RTTS_IN_FLIGHT = 8
 FULL = 0.8
 """Below this part of what the link has shown it is measurably not full."""
 
-SATURATED = 0.95
-"""From this part on an extra slot is taken back."""
+OCCUPIED = 0.5
+"""Slots that were empty for more than this part of the time say nothing about the link."""
 
-STEP_S = 0.5
-"""How long one step is left to show its effect in the measured rate before the next is taken."""
-
-PROBE_FIRST_S = 2.0
-PROBE_LAST_S = 32.0
-"""A link that shows less than it can (all its receivers are slow) is found out by one slot more, ever more seldom."""
-
-GAIN = 1.1
-"""A probe that raises the rate by this has found room."""
+PROBE_S = 4.0
+"""A link that shows less than it can, since all its partners are slow, is found out by one block more, so often."""
 
 RUN_MAX = 64
 """Blocks of one request: the wire's bound."""
@@ -54,61 +47,39 @@ def run_length(rtt_s: float, block_time_s: float, slots: int) -> int:
     return max(1, min(RUN_MAX, needed))
 
 
-class ExtraSlots(Protocol):
-    """How many slots there are above the base."""
+class SlotRule(Protocol):
+    """How many slots there are, the base included. Asked whenever the driver has said what moved."""
 
-    def step(self, *, base: int, busy: int, rate: float, capacity: float, now: float) -> int: ...
+    def count(self, *, base: int, busy: int, occupied: float, rate: float, capacity: float, now: float) -> int: ...
 
 
 class FixedSlots:
-    """None: for comparison (with 20 % slow peers the fast take 1.7 times as long)."""
+    """The base alone: for comparison (with 20 % slow peers the fast take 1.7 times as long)."""
 
-    def step(self, *, base: int, busy: int, rate: float, capacity: float, now: float) -> int:  # noqa: ARG002
-        """Always the base alone."""
-        return 0
+    def count(self, *, base: int, busy: int, occupied: float, rate: float, capacity: float, now: float) -> int:  # noqa: ARG002
+        """Always the base."""
+        return base
 
 
 @dataclass(slots=True)
 class AdaptiveSlots:
-    """One more while all are busy and the rate is below 0.8 of the capacity; one less when the link is full again."""
+    """One more than are busy while the link is measurably not full; the base otherwise.
 
-    extra: int = 0
-    stepped_at: float = float("-inf")
-    probed_at: float = float("-inf")
-    probe_s: float = PROBE_FIRST_S
-    rate_before: float | None = None
+    `rate` and `occupied` (busy slots on average) are of the last tenth of a second, `capacity` is what the link has
+    shown, 0 if unknown. An extra slot lasts one block: kept for half a second it unsettles swarms of equal links
+    (simulated 1.24 instead of 1.12 at 64 peers), since slots in and out no longer match.
+    """
 
-    def step(self, *, base: int, busy: int, rate: float, capacity: float, now: float) -> int:
-        """Extra slots from now on. Call as often as you like; it moves once in half a second."""
-        if now - self.stepped_at >= STEP_S:
-            self.stepped_at = now
-            self._move(base, busy, rate, capacity, now)
-        return self.extra
+    _probed_at: float = 0.0
 
-    def _move(self, base: int, busy: int, rate: float, capacity: float, now: float) -> None:
-        is_busy = busy >= base + self.extra
-        room = SLOTS_MAX - base - self.extra
-        if self.rate_before is not None:
-            self._judge_probe(rate)
-        elif capacity <= 0 or not room:
-            self._shrink(rate, capacity)
-        elif is_busy and rate < FULL * capacity:
-            self.extra += 1
-        elif is_busy and now - self.probed_at >= self.probe_s:
-            self.probed_at, self.rate_before = now, rate
-            self.extra += 1
-        else:
-            self._shrink(rate, capacity)
-
-    def _judge_probe(self, rate: float) -> None:
-        assert self.rate_before is not None
-        if rate >= GAIN * self.rate_before:
-            self.probe_s = PROBE_FIRST_S
-        else:
-            self.extra = max(0, self.extra - 1)
-            self.probe_s = min(PROBE_LAST_S, 2 * self.probe_s)
-        self.rate_before = None
-
-    def _shrink(self, rate: float, capacity: float) -> None:
-        if self.extra and rate >= SATURATED * capacity:
-            self.extra -= 1
+    def count(self, *, base: int, busy: int, occupied: float, rate: float, capacity: float, now: float) -> int:
+        """Slots from now on."""
+        part = min(1.0, occupied / base)
+        if busy < base or part < OCCUPIED or capacity <= 0:
+            return base
+        if rate < FULL * capacity * part:
+            return min(SLOTS_MAX, busy + 1)
+        if now - self._probed_at >= PROBE_S:
+            self._probed_at = now
+            return min(SLOTS_MAX, busy + 1)
+        return base

@@ -15,9 +15,9 @@ from swarm.exchange.credit import Credit
 from swarm.exchange.liveness import Liveness
 from swarm.exchange.peers import Link, PeerTable
 from swarm.exchange.policies import Policies
-from swarm.exchange.rates import RateMeter
+from swarm.exchange.rates import Occupancy, RateMeter
 from swarm.exchange.session import Session
-from swarm.exchange.slots import base_slots, run_length
+from swarm.exchange.slots import SLOTS_MIN, SlotRule, base_slots, run_length
 from swarm.exchange.uplink import Uplink
 from swarm.protocol.ids import AgentId, VersionId
 from swarm.protocol.messages import Message
@@ -46,11 +46,12 @@ class State:
         self.down = RateMeter()
         self.is_leaving = False
         self.rtt_s = 0.0
-        self.slots_out = policies.slots or 2
-        self.slots_in = policies.receive_slots or self.slots_out
+        self.base_slots = policies.slots or SLOTS_MIN
+        self.slots_out = self.base_slots
+        self.slots_in = policies.receive_slots or self.base_slots
         self.run_length = 1
-        self._extra_out = policies.extra_slots()
-        self._extra_in = policies.extra_slots()
+        self._rule_out = policies.slot_rule()
+        self._rule_in = policies.slot_rule()
         self.commands: list[Command] = []
 
     def send(self, link: Link, message: Message) -> None:
@@ -68,27 +69,30 @@ class State:
         return max((session.longest for session in self.sessions.values() if session.lacks_anything), default=0)
 
     def measure(self) -> None:
-        """Once a tick: round trips, slots, runs."""
+        """Once a tick: round trips, base slots, runs."""
         rtts = [link.rtt_s for link in self.peers.links() if link.carries_blocks]
         self.rtt_s = median_low(rtts) if rtts else 0.0
-        up, down = self.up.capacity(self.now), self.down.capacity(self.now)
-        shown = max(up, down)
+        shown = max(self.up.capacity(self.now), self.down.capacity(self.now))
         block_time_s = self._mean_length() / shown if shown else 0.0
-        base = self.policies.slots or base_slots(self.rtt_s, block_time_s)
-        self.run_length = run_length(self.rtt_s, block_time_s, base)
-        self.slots_out = base + self._extra_out.step(
+        self.base_slots = self.policies.slots or base_slots(self.rtt_s, block_time_s)
+        self.run_length = run_length(self.rtt_s, block_time_s, self.base_slots)
+        self.slots_out = max(self.slots_out, self.base_slots)
+        self.slots_in = max(self.slots_in, self.policies.receive_slots or self.base_slots)
+
+    def count_slots(self, sent: int, received: int) -> None:
+        """So many bytes have moved since the last call: how many slots there are from now on."""
+        self.slots_out = self._count(self._rule_out, self.base_slots, self.uplink.occupancy, sent, self.up)
+        receive_base = self.policies.receive_slots or self.base_slots
+        self.slots_in = self._count(self._rule_in, receive_base, self.credit.occupancy, received, self.down)
+
+    def _count(self, rule: SlotRule, base: int, occupancy: Occupancy, moved: int, meter: RateMeter) -> int:
+        occupied, spent = occupancy.take(self.now)
+        return rule.count(
             base=base,
-            busy=self.uplink.taken(self.now, 0.0),
-            rate=self.up.rate(self.now),
-            capacity=up,
-            now=self.now,
-        )
-        receive_base = self.policies.receive_slots or base
-        self.slots_in = receive_base + self._extra_in.step(
-            base=receive_base,
-            busy=self.credit.slots_taken,
-            rate=self.down.rate(self.now),
-            capacity=down,
+            busy=occupancy.busy,
+            occupied=occupied,
+            rate=moved / spent if spent > 0 else 0.0,
+            capacity=meter.capacity(self.now),
             now=self.now,
         )
 
@@ -100,3 +104,8 @@ class State:
     def lead_s(self) -> float:
         """How long before it ends a transfer's slot is offered to the next."""
         return self.policies.lead_rtts * self.rtt_s
+
+    @property
+    def lead_in_s(self) -> float:
+        """The same for receptions: an offer, its answer and the first byte take so long."""
+        return self.policies.lead_in_rtts * self.rtt_s

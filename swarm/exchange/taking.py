@@ -59,8 +59,20 @@ class Taking:
             state.send(link, Decline(message.grant, DeclineReason.NOTHING))
 
     def slots_left(self) -> int:
-        """Receptions that may begin now."""
-        return self._state.credit.slots_left(self._state.slots_in, self._state.longest)
+        """Receptions that may begin now; what ends within the lead no longer counts."""
+        state = self._state
+        return state.credit.slots_left(state.slots_in + self._ending(), state.longest)
+
+    def _ending(self) -> int:
+        soon = self._state.now + self._state.lead_in_s
+        return sum(r.ends_at() <= soon for session in self._state.sessions.values() for r in session.ledger)
+
+    def next_end(self) -> float | None:
+        """When the next reception will be about to end, so that credit is to be announced."""
+        state = self._state
+        ends = [r.ends_at() - state.lead_in_s for session in state.sessions.values() for r in session.ledger]
+        later = [end for end in ends if state.now < end < float("inf")]
+        return min(later) if later else None
 
     def _pick(self, session: Session, link: Link, message: Ready) -> list[int]:
         if message.named is not None:
@@ -86,7 +98,7 @@ class Taking:
         self._next_request = (self._next_request + 1) & 0xFFFFFFFF
         session.ledger.open(number, link, lengths, state.now)
         self._versions[link.id, number] = session.version
-        state.credit.take(sum(lengths.values()))
+        state.credit.take(sum(lengths.values()), state.now)
         indexes = tuple(Index(index) for index in picked)
         state.commands.append(ExpectBlocks(link.id, number, session.version, indexes))
         state.send(link, Request(number, grant, channel.handle, runs_of(mask)))
@@ -112,7 +124,7 @@ class Taking:
         session = self._state.sessions.get(event.version)
         if session is None:
             return
-        self._settle(session, event.connection, event.request, event.index)
+        self._settle(session, event.connection, event.request, event.index, is_arrived=True)
         if event.index < session.size and session.got(event.index, self._state.now):
             session.bytes_received += event.bytes
 
@@ -127,18 +139,22 @@ class Taking:
         if isinstance(event, BlockAborted) and event.is_lost and link is not None:
             session.peer_lost(link.peer, 1 << event.index)
 
-    def _settle(self, session: Session, connection: ConnectionId, number: int, index: int) -> bool:
+    def _settle(
+        self, session: Session, connection: ConnectionId, number: int, index: int, *, is_arrived: bool = False
+    ) -> bool:
         reception = session.ledger.get(connection, number)
         if reception is None or index not in reception.lengths:
             return False
         count = session.ledger.settle(reception, index)
+        if not reception.lengths and is_arrived:
+            reception.link.pace.note(reception.total, self._state.now - reception.asked_at)
         reception.moved_at = reception.link.moved_at = self._state.now
         self._ended(reception, count)
         return True
 
     def _ended(self, reception: Reception, count: int) -> None:
         is_over = not reception.lengths
-        self._state.credit.give_back(count, is_slot=is_over)
+        self._state.credit.give_back(count, self._state.now, is_slot=is_over)
         if is_over:
             self._versions.pop((reception.link.id, reception.number), None)
 

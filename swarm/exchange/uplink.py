@@ -10,14 +10,11 @@ from dataclasses import dataclass
 
 from swarm.exchange.config import OFFER_S, STALLED_SEND_S
 from swarm.exchange.peers import Channel
+from swarm.exchange.rates import Occupancy
 from swarm.protocol.ids import ConnectionId
 
 EXPIRED_MAX = 64
 """Offers that expired and may still be taken up: late answers of a slow neighbour are honoured."""
-
-PACE_S = 0.05
-"""A transfer younger than this has no pace of its own yet."""
-
 
 @dataclass(slots=True, eq=False)
 class Offer:
@@ -51,9 +48,9 @@ class Sending:
         return mask
 
     def ends_at(self) -> float:
-        """When the last byte will have gone, at the pace so far; infinite while there is no pace."""
-        gone, spent = self.total - self.left, self.moved_at - self.started_at
-        return self.moved_at + self.left * spent / gone if gone > 0 and spent >= PACE_S else float("inf")
+        """When the last byte will have gone; infinite while nothing is known of the pace."""
+        pace = self.channel.link.pace
+        return pace.ends_at(started_at=self.started_at, moved_at=self.moved_at, total=self.total, left=self.left)
 
 
 class Uplink:
@@ -63,6 +60,7 @@ class Uplink:
         self.offers: dict[int, Offer] = {}
         self.expired: dict[int, Offer] = {}
         self.sendings: dict[tuple[ConnectionId, int], Sending] = {}
+        self.occupancy = Occupancy()
         self._next_grant = 0
 
     def taken(self, now: float, lead_s: float) -> int:
@@ -118,6 +116,7 @@ class Uplink:
         sending = Sending(request, channel, lengths, now, now, total, total)
         self.sendings[channel.link.id, request] = sending
         channel.sending |= sending.mask
+        self.occupancy.change(len(self.sendings), now)
         return sending
 
     def moved(self, connection: ConnectionId, request: int, count: int, now: float) -> None:
@@ -126,18 +125,22 @@ class Uplink:
             sending.left = max(0, sending.left - count)
             sending.moved_at = now
 
-    def settle(self, sending: Sending, index: int) -> None:
+    def settle(self, sending: Sending, index: int, now: float, *, is_sent: bool) -> None:
         """A block was sent, or will not be."""
         if sending.lengths.pop(index, None) is not None:
             sending.channel.sending &= ~(1 << index)
-        if not sending.lengths:
-            self.sendings.pop((sending.channel.link.id, sending.request), None)
+        if sending.lengths:
+            return
+        self.sendings.pop((sending.channel.link.id, sending.request), None)
+        self.occupancy.change(len(self.sendings), now)
+        if is_sent:
+            sending.channel.link.pace.note(sending.total, now - sending.started_at)
 
     def stalled(self, now: float) -> list[Sending]:
         """Sendings that no byte left for too long."""
         return [sending for sending in self.sendings.values() if now - sending.moved_at >= STALLED_SEND_S]
 
-    def drop(self, channels: list[Channel]) -> tuple[list[Offer], list[Sending]]:
+    def drop(self, channels: list[Channel], now: float) -> tuple[list[Offer], list[Sending]]:
         """Connections or versions are gone: their offers and sendings with them."""
         offers = [offer for offer in self._all_offers() if offer.channel in channels]
         for offer in offers:
@@ -146,6 +149,7 @@ class Uplink:
         for sending in sendings:
             del self.sendings[sending.channel.link.id, sending.request]
             sending.channel.sending = 0
+        self.occupancy.change(len(self.sendings), now)
         return offers, sendings
 
     def _all_offers(self) -> Iterator[Offer]:

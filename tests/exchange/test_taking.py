@@ -194,3 +194,18 @@ def test_why_names_the_reason_of_each_wait() -> None:
     assert "offer" in node.node.why(VERSION, Index(0), node.now)
     block = asked(ready(node, sender), sender)[0]
     assert "asked of" in node.node.why(VERSION, Index(block), node.now)
+
+
+def test_who_has_only_its_pages_is_not_complete_and_tells_neighbours_that_it_wants_everything() -> None:
+    """Else a neighbour that alone holds a block takes it for satisfied between pages and blocks, and leaves."""
+    node = Script()
+    node.size = 4
+    node.tell(e.SessionOpened(VERSION, (LENGTH,), 3, 4 * LENGTH, (), ((0, 1),), False, False, want_grows=True))
+    connection, commands = node.connect(1, sends_blocks=False)
+    assert sent(commands, connection, m.Bitfield) == [m.Bitfield(0, b"\x00", None)]
+    commands = node.tell(e.BlocksFound(VERSION, ((0, 1),))) + node.wait(1.0, alive=[connection])
+    assert of(commands, c.Completed) + of(commands, c.Released) == []
+    commands = node.tell(e.WantChanged(VERSION, ((1, 2),)))
+    assert sent(commands, connection, m.Want) == [m.Want(0, ((1, 2),))]
+    commands = node.tell(e.BlocksFound(VERSION, ((1, 2),)))
+    assert of(commands, c.Completed) == [c.Completed(VERSION)]
