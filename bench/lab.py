@@ -29,7 +29,7 @@ from bench.contestants.plain_http import PlainHttp
 from bench.contestants.swarm import Swarm
 from bench.counters import sampling
 from bench.limit import Rates, fluid_limit_s
-from bench.namespaces import Host, Lab, open_lab
+from bench.namespaces import CONGESTION, Host, Lab, open_lab
 from bench.outcome import Outcome, outcome
 from bench.race import RaceError, race
 from bench.tcp_stream import measure
@@ -60,7 +60,10 @@ def main() -> None:
     consumers = tuple(f"c{number}" for number in range(options.consumers))
     up = options.origin_mbit or options.mbit
     hosts = [Host(ORIGIN, up, up), Host(PROBE), *(Host(name, options.mbit, options.mbit) for name in consumers)]
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="swarmlab-") as place, open_lab(hosts) as lab:
+    with (
+        tempfile.TemporaryDirectory(dir="/dev/shm", prefix="swarmlab-") as place,
+        open_lab(hosts, congestion=options.congestion) as lab,
+    ):
         rates = _measure_rates(lab, consumers)
         _say(options, f"one TCP stream: origin {_mbit(rates.origin_up)}, consumers {_mbit(rates.down[0])} down")
         work = Work(
@@ -76,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mib", type=int, default=128, help="size of the data")
     parser.add_argument("--mbit", type=float, default=50, help="of every link, each way")
     parser.add_argument("--origin-mbit", type=float, help="of the origin's link, if it is another")
+    parser.add_argument("--congestion", default=CONGESTION, help="of all TCP streams: cubic, bbr, ...")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", action="append", choices=list(CONTESTANTS), help="repeatable; default: all")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")

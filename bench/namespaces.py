@@ -22,6 +22,9 @@ BURST_BYTES = 64 * 1024
 QUEUE_MS = 50
 """What may wait before a shaped link: a small switch's buffer. Without a bound a queue would hide every loss."""
 
+CONGESTION = "cubic"
+"""How every TCP stream in the lab finds its rate: Linux's default, whatever this machine's is set to."""
+
 DEVICE = "eth0"
 SWITCH = "switch"
 CORE = "core"
@@ -83,7 +86,7 @@ class Lab:
 
 
 @contextmanager
-def open_lab(hosts: Sequence[Host], borders: Sequence[Border] = ()) -> Iterator[Lab]:
+def open_lab(hosts: Sequence[Host], borders: Sequence[Border] = (), congestion: str = CONGESTION) -> Iterator[Lab]:
     """Makes it, and removes it whatever happens. Raises LabError where it cannot be made."""
     _require_root()
     _remove_leftovers()
@@ -93,6 +96,7 @@ def open_lab(hosts: Sequence[Host], borders: Sequence[Border] = ()) -> Iterator[
         _make_switch(lab, {host.site for host in hosts}, borders)
         for host in hosts:
             _make_host(lab, host)
+            _set_congestion(lab, host, congestion)
         yield lab
     finally:
         _remove(label)
@@ -142,6 +146,12 @@ def _make_host(lab: Lab, host: Host) -> None:
     _plug(lab.switch, port, _bridge(host.site))
     _shape(namespace, DEVICE, host.up_mbit)
     _shape(lab.switch, port, host.down_mbit)
+
+
+def _set_congestion(lab: Lab, host: Host, algorithm: str) -> None:
+    """By the route, since a namespace's own setting takes only what the kernel allows everybody."""
+    route = ("10.91.0.0/16", "dev", DEVICE, "src", lab.address(host.name))
+    _run("ip", "-n", lab.namespace(host.name), "route", "replace", *route, "congctl", algorithm)
 
 
 def _bridge(site: str) -> str:
