@@ -46,8 +46,7 @@ def decide_tag(config: CommonConfig, sources: Sources, name: str, tag: str | Non
         tag,
         answers,
         pin=pinned(config, name),
-        seen=book.newest(name, tag) if tag is not None else None,
-        seen_chain=book.chain(name),
+        seen=book.seen(name),
         now_ms=time.time_ns() // 1_000_000,
     )
 

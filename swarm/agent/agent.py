@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,22 +17,25 @@ from typing import TYPE_CHECKING
 import trio
 
 from swarm.agent.catalog import Catalog
-from swarm.agent.driver import Driver, Limits, LoadVersion, ReadStore
+from swarm.agent.driver import Driver, Trace
 from swarm.agent.lan import Lan
-from swarm.agent.link import Link
+from swarm.agent.pacing import Limits
 from swarm.agent.recordbook import Recordbook
 from swarm.agent.resolve import RecordStore, Resolver
+from swarm.agent.shelves import LoadVersion
+from swarm.agent.store_reads import ReadBlock
 from swarm.agent.tracker_link import FindTracker, TrackerLink
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.exchange.config import NodeConfig
 from swarm.exchange.node import Node
 from swarm.protocol.ids import AgentId, Realm, VersionId
-from swarm.protocol.messages import CatalogMessage, Hello
+from swarm.protocol.messages import Hello
+from swarm.transport.nursery_of_one import nursery_of_one
 from swarm.transport.transport import HelloMaker, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from swarm.transport.discovery import Discovery
 
@@ -79,14 +82,22 @@ class AgentParts:
     trackers: tuple[str, ...]
     find_tracker: FindTracker
     store: Callable[[], Awaitable[RecordStore]] | None
-    read_store: ReadStore | None
+    read_block: ReadBlock | None
     load_version: LoadVersion
     root_of: Callable[[VersionId], Awaitable[bytes | None]]
     discovery: Discovery | None = None
     limits: Limits = field(default_factory=Limits)
-    trace: Callable[[e.Event, float, list[c.Command]], None] | None = None
+    trace: Trace | None = None
     rng: Random = field(default_factory=lambda: Random(os.urandom(16)))
     """Decides who is served next, and guards nothing. A recorded run replays with the same one."""
+
+    @property
+    def reads_store(self) -> bool:
+        """Whether a store of its own can be read here."""
+        return self.me.reads_store
+
+
+Watcher = Callable[[e.Event, list[c.Command]], None]
 
 
 class Agent:
@@ -96,19 +107,41 @@ class Agent:
         self.parts = parts
         self.recordbook = Recordbook(parts.home)
         self.catalog = Catalog(self.recordbook, parts.root_of, nursery)
-        self.watchers: list[Callable[[e.Event, list[c.Command]], None]] = []
         self.driver = Driver(
             self._make_node(),
             parts.transport,
-            handle_catalog=self._handle_catalog,
+            handle_catalog=self.catalog.handle,
             load_version=parts.load_version,
-            read_store=parts.read_store,
+            read_block=parts.read_block,
             limits=parts.limits,
+            realm_of=lambda: parts.me.realm,
             trace=self._watch,
         )
         self.tracker = TrackerLink(parts.trackers, self.driver, parts.find_tracker)
         self.lan = Lan(parts.discovery, self.driver, self.catalog) if parts.discovery is not None else None
         self.resolver = Resolver(self.catalog, self.recordbook, self.tracker, parts.store, self.lan)
+        self._watchers: list[Watcher] = []
+        self._fetching: dict[VersionId, trio.Lock] = {}
+
+    @contextmanager
+    def watched_by(self, watcher: Watcher) -> Iterator[None]:
+        """`watcher` hears every event and what came of it, for as long as the context."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
+
+    @asynccontextmanager
+    async def fetching(self, version: VersionId) -> AsyncIterator[None]:
+        """One fetch of a version at a time: the second, to another place, finds everything here."""
+        lock = self._fetching.setdefault(version, trio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked():
+                self._fetching.pop(version, None)
 
     async def leave(self) -> None:
         """Finishes what is being sent and says goodbye, bounded."""
@@ -126,13 +159,10 @@ class Agent:
         )
         return Node(config, parts.rng, parts.me.agent_id, parts.me.site)
 
-    def _handle_catalog(self, link: Link, message: CatalogMessage) -> None:
-        self.catalog.handle(link, message)
-
     def _watch(self, event: e.Event, now: float, commands: list[c.Command]) -> None:
         if isinstance(event, e.PeerDisconnected):
             self.catalog.forget(event.connection)
-        for watcher in self.watchers:
+        for watcher in self._watchers:
             watcher(event, commands)
         if self.parts.trace is not None:
             self.parts.trace(event, now, commands)
@@ -140,18 +170,13 @@ class Agent:
 
 @asynccontextmanager
 async def open_agent(parts: AgentParts) -> AsyncIterator[Agent]:
-    """Runs an agent for as long as the context; a failure of its own (a full disk) is raised inside it."""
-    async with trio.open_nursery() as nursery:
+    """Runs an agent for as long as the context. Raises InternalError into it where the node itself has failed."""
+    async with nursery_of_one() as nursery:
         agent = Agent(parts, nursery)
         await nursery.start(agent.driver.run)
         limits = parts.limits
-        agent.driver.submit(
-            e.LimitsChanged(*(int(p.rate) if p.rate else None for p in (limits.upload, limits.download, limits.origin)))
-        )
+        agent.driver.set_limits(upload=limits.upload.rate, download=limits.download.rate, origin=limits.origin.rate)
         nursery.start_soon(agent.tracker.run)
         if agent.lan is not None:
             nursery.start_soon(agent.lan.run)
-        try:
-            yield agent
-        finally:
-            nursery.cancel_scope.cancel()
+        yield agent

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import trio
-import trio.lowlevel
 
 from swarm.agent.agent import Agent
+from swarm.agent.link import Link
 from swarm.agent.notices import Level, Note, Observer
-from swarm.errors import ConflictError, SwarmError
-from swarm.protocol.messages import Publish, Published
+from swarm.errors import ConflictError, SwarmError, UnreachableError
+from swarm.protocol.messages import CatalogMessage, Publish, Published
 
 RETRY_S = 2.0
-"""After a tracker did not answer; a lost connection is noticed by itself."""
+"""After a tracker could not answer (its store is away, it is leaving)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +27,56 @@ class Announcement:
     root: bytes
 
 
-async def announce(agent: Agent, announcements: tuple[Announcement, ...], observer: Observer) -> None:
-    """Once, to the tracker that is connected or will be. Raises ConflictError where it knows something newer."""
+async def announce(agent: Agent, announcements: tuple[Announcement, ...], observer: Observer) -> Link:
+    """Once, to the tracker that is connected or will be; returns the link on which it was told.
+
+    Raises ConflictError where the tracker refuses (it knows something newer, or another history of the name),
+    UnreachableError where it did not answer.
+    """
     link = await agent.tracker.wait_connected()
     for each in announcements:
-        answer = await agent.catalog.ask(
-            link,
-            lambda request, each=each: Publish(request, each.tag_record, each.name_records, each.root),  # type: ignore[misc]
-        )
-        if isinstance(answer, Published) and not answer.is_accepted:
-            raise ConflictError(f"the tracker refuses {each.label}: {answer.reason}")
+        answer = await agent.catalog.ask(link, _question(each))
+        _check(each, answer)
         observer.notify(Note(f"the tracker knows {each.label}", Level.DETAIL))
+    return link
 
 
-async def keep_announced(agent: Agent, announcements: tuple[Announcement, ...], observer: Observer) -> None:
-    """For ever: a tracker that was restarted has forgotten everything. A refusal is told and does not end serving."""
+async def keep_announced(
+    agent: Agent,
+    announcements: tuple[Announcement, ...],
+    observer: Observer,
+    *,
+    told: Callable[[], None] = lambda: None,
+) -> None:
+    """For ever: a tracker that was restarted has forgotten everything. `told` is called each time it knows all.
+
+    Raises ConflictError where the first tracker refuses: another producer was first. Later refusals are told to the
+    observer and do not end serving.
+    """
+    is_first = True
     while True:
-        link = await agent.tracker.wait_connected()
         try:
-            await announce(agent, announcements, observer)
+            link = await announce(agent, announcements, observer)
         except ConflictError as error:
+            if is_first:
+                raise
             observer.notify(Note(str(error), Level.WARNING))
-        except SwarmError:
+            link = await agent.tracker.wait_connected()
+        except SwarmError as error:
+            observer.notify(Note(f"the tracker could not be told: {error}", Level.DETAIL))
             await trio.sleep(RETRY_S)
             continue
+        is_first = False
+        told()
         await link.ended.wait()
-        await trio.lowlevel.checkpoint()  # the tracker's end is told to everybody before it is connected again
+
+
+def _question(each: Announcement) -> Callable[[int], Publish]:
+    return lambda request: Publish(request, each.tag_record, each.name_records, each.root)
+
+
+def _check(each: Announcement, answer: CatalogMessage) -> None:
+    if not isinstance(answer, Published):
+        raise UnreachableError(f"the tracker answered {type(answer).__name__} when it was told of {each.label}")
+    if not answer.is_accepted:
+        raise ConflictError(f"the tracker refuses {each.label}: {answer.reason}", newest=answer.newest)

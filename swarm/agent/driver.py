@@ -1,29 +1,30 @@
 """The trio driver of one node: facts in, commands out. It performs and never decides.
 
 Between two awaits the driver owns the node: `submit` is synchronous and handles events one after the other, also
-those that performing a command brings about at once. Everything slow is a task whose result is a new event.
+those that performing a command brings about at once. Everything slow is a task whose result is a new event. See
+docs/agent.md.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 import trio
 
-from swarm.agent.link import CatalogHandler, Link, carries_blocks
-from swarm.agent.pacing import Pacer
-from swarm.agent.receiving import Receiver
-from swarm.agent.sending import Sender
-from swarm.agent.shelf import Shelf
-from swarm.errors import CorruptError, InternalError, SwarmError, TransportError, UnavailableError, UnreachableError
+from swarm.agent.link import CatalogHandler, Link
+from swarm.agent.links import Links
+from swarm.agent.pacing import Limits
+from swarm.agent.shelves import LoadVersion, Shelves
+from swarm.agent.store_reads import ReadBlock, StoreReads
+from swarm.errors import InternalError, TransportError
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.exchange.node import Node
-from swarm.protocol.ids import ConnectionId, Index, VersionId
-from swarm.protocol.messages import Direction, PeerInfo
+from swarm.protocol.ids import Realm
 from swarm.transport.transport import Connection, Transport
 
 if TYPE_CHECKING:
@@ -32,23 +33,10 @@ if TYPE_CHECKING:
 PROGRESS_INTERVAL_S = 0.1
 """How often the node hears what moved: its own tick (DESIGN 5) is as long."""
 
-DIAL_TIMEOUT_S = 10.0
-"""A peer that has not answered by then is as good as dead; the hand-out names others."""
+Trace = Callable[[e.Event, float, list[c.Command]], None]
+"""Hears every event with the commands that came of it."""
 
-ReadStore = Callable[[VersionId, Index, "str | None", Callable[[int], None]], Awaitable[bytes]]
-"""Reads a verified block from the store; the callable is told the bytes that came so far."""
-
-LoadVersion = Callable[[VersionId], Awaitable["tuple[e.SessionOpened, Shelf] | None"]]
-"""Opens a version that is held here; None where it is not."""
-
-
-@dataclass(slots=True)
-class Limits:
-    """The three rate limits of an agent."""
-
-    upload: Pacer = field(default_factory=Pacer)
-    download: Pacer = field(default_factory=Pacer)
-    origin: Pacer = field(default_factory=Pacer)
+log = logging.getLogger(__name__)
 
 
 class Driver:
@@ -61,66 +49,33 @@ class Driver:
         *,
         handle_catalog: CatalogHandler,
         load_version: LoadVersion,
-        read_store: ReadStore | None,
+        read_block: ReadBlock | None,
         limits: Limits,
-        trace: Callable[[e.Event, float, list[c.Command]], None] | None = None,
+        realm_of: Callable[[], Realm | None],
+        trace: Trace | None = None,
     ) -> None:
         self.node = node
         self.transport = transport
         self.limits = limits
-        self.links: dict[ConnectionId, Link] = {}
-        self.on_command: Callable[[c.Command], None] = _ignore
-        self.failure: SwarmError | None = None
-        self.bytes_wasted_closed = 0
-        self.store_trouble: SwarmError | None = None
-        """What the store said last, if it was no block."""
-        self.store_failures: dict[tuple[VersionId, Index], SwarmError] = {}
-        """Why a block could not be read from the store; at most one for each block of the open versions."""
-        self._failed = trio.Event()
-        self._handle_catalog = handle_catalog
-        self._load_version = load_version
-        self._read_store_block = read_store
+        self.shelves = Shelves(load_version, self.submit)
+        self.links = Links(
+            transport,
+            shelf_of=self.shelves.find,
+            submit=self.submit,
+            handle_catalog=handle_catalog,
+            limits=limits,
+            realm_of=realm_of,
+        )
+        self.store_reads = StoreReads(read_block, self.shelves.find, self.submit, limits)
         self._trace = trace
-        self._shelves: dict[VersionId, Shelf] = {}
+        self._failure: InternalError | None = None
+        self._failed = trio.Event()
         self._events: deque[e.Event] = deque()
         self._is_handling = False
         self._deadline_moved = trio.Event()
-        self._store_reads: dict[tuple[VersionId, Index], tuple[trio.CancelScope, int]] = {}
         self._nursery: trio.Nursery | None = None
 
     # --- for the use cases ----------------------------------------------------------------------
-
-    def put_shelf(self, version: VersionId, shelf: Shelf) -> None:
-        """Blocks of `version` are read and kept there from now on."""
-        self._shelves[version] = shelf
-
-    def shelf_of(self, version: VersionId) -> Shelf | None:
-        """Where the blocks of a version are, if it is one of ours."""
-        return self._shelves.get(version)
-
-    def fail(self, error: SwarmError) -> None:
-        """Something of our own broke (a full disk): `wait_failed` raises it."""
-        if self.failure is None:
-            self.failure = error
-        self._failed.set()
-
-    @property
-    def bytes_wasted(self) -> int:
-        """Bytes that came and were of no use, of all connections so far."""
-        return self.bytes_wasted_closed + sum(
-            link.receiver.bytes_wasted for link in self.links.values() if link.receiver
-        )
-
-    async def wait_failed(self) -> None:
-        """Waits until `fail` was called and raises what it was given."""
-        await self._failed.wait()
-        assert self.failure is not None
-        raise self.failure
-
-    async def wait_alone(self) -> None:
-        """Waits until the last connection has ended."""
-        for link in list(self.links.values()):
-            await link.ended.wait()
 
     def submit(self, event: e.Event) -> None:
         """Tells the node a fact and performs what it wants; safe to call from anywhere in the trio thread."""
@@ -135,34 +90,74 @@ class Driver:
             self._is_handling = False
         self._deadline_moved.set()
 
-    async def adopt(self, connection: Connection) -> Link:
-        """Takes over a connection that a use case dialled itself (LAN peers asked for a tag, a tracker)."""
+    def set_limits(self, *, upload: float | None, download: float | None, origin: float | None) -> None:
+        """Changes the rate limits, in bytes per second; None for no limit."""
+        self.limits.upload.set_rate(upload)
+        self.limits.download.set_rate(download)
+        self.limits.origin.set_rate(origin)
+        self.submit(e.LimitsChanged(*(None if rate is None else int(rate) for rate in (upload, download, origin))))
+
+    async def adopt(self, connection: Connection, *, as_tracker: bool = False) -> Link:
+        """Takes over a connection that a use case has dialled itself (a neighbour to ask, a tracker).
+
+        Raises TransportError where a tracker was looked for and it is none, or the other way round.
+        """
         assert self._nursery is not None
-        link: Link = await self._nursery.start(self._run_link, connection)
+        if connection.remote.is_tracker != as_tracker:
+            await connection.aclose("you are not what was looked for")
+            raise TransportError("what answers there is " + ("not a tracker" if as_tracker else "a tracker"))
+        link: Link = await self._nursery.start(self.links.run, connection)
         return link
 
+    async def wait_failed(self) -> None:
+        """Waits until the node met a defect of its own, and raises InternalError."""
+        await self._failed.wait()
+        assert self._failure is not None
+        raise self._failure
+
+    async def wait_alone(self) -> None:
+        """Waits until each connection that there is now has ended."""
+        for link in self.links:
+            await link.ended.wait()
+
     async def run(self, *, task_status: TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Accepts, ticks and reports until cancelled."""
+        """Accepts, ticks and reports until cancelled. Raises InternalError where the node has failed."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self._accept)
-            nursery.start_soon(self._keep_deadlines)
-            nursery.start_soon(self._report_progress)
+            for task in (self._keep_deadlines, self._report_progress, self.wait_failed):
+                nursery.start_soon(task)
+            nursery.start_soon(self.links.accept, nursery)
             task_status.started()
 
     # --- the loop -------------------------------------------------------------------------------
 
     def _handle(self, event: e.Event) -> None:
+        if self._failure is not None:
+            return
         now = trio.current_time()
-        commands = self.node.handle(event, now)
+        try:
+            commands = self.node.handle(event, now)
+        except Exception as error:  # the node's edge: see `_on_defect`
+            self._on_defect(event, error)
+            return
         if self._trace is not None:
             self._trace(event, now, commands)
         for command in commands:
             self._perform(command)
-            self.on_command(command)
+
+    def _on_defect(self, event: e.Event, error: Exception) -> None:
+        """What a stranger's message has brought about ends its connection; anything else is the end of the agent: a
+        node that contradicts itself would go on in silence."""
+        log.error("the node failed on %s", type(event).__name__, exc_info=error)
+        link = self.links.find(event.connection) if isinstance(event, e.MessageReceived) else None
+        if link is not None:
+            link.break_off("internal error")
+            return
+        self._failure = InternalError(f"the exchange failed on {type(event).__name__}: {error!r}")
+        self._failed.set()
 
     async def _keep_deadlines(self) -> None:
-        while True:
+        while self._failure is None:
             self._deadline_moved = trio.Event()
             deadline = self.node.next_deadline()
             if deadline is not None and deadline <= trio.current_time():
@@ -176,53 +171,43 @@ class Driver:
     async def _report_progress(self) -> None:
         while True:
             await trio.sleep(PROGRESS_INTERVAL_S)
-            links = list(self.links.values())
-            received = tuple(t for link in links if link.receiver for t in link.receiver.take_moved())
-            sent = tuple(t for link in links if link.sender for t in link.sender.take_moved())
-            heard = tuple(link.connection.id for link in links if link.take_heard())
-            reads = tuple((version, index, count) for (version, index), (_, count) in self._store_reads.items())
-            rtts = tuple((link.connection.id, link.connection.statistics().rtt_s) for link in links if link.receiver)
-            if received or sent or heard or reads:
-                self.submit(e.Progressed(received, sent, heard, reads, rtts))
-
-    async def _accept(self) -> None:
-        assert self._nursery is not None
-        while True:
-            connection = await self.transport.accept()
-            self._nursery.start_soon(self._run_link, connection)
+            event = replace(self.links.progress(), store_reads=self.store_reads.progress())
+            if event.received or event.sent or event.heard or event.store_reads:
+                self.submit(event)
 
     # --- performing -----------------------------------------------------------------------------
 
     def _perform(self, command: c.Command) -> None:  # noqa: PLR0912  (one line a command)
         match command:
             case c.Send():
-                if link := self.links.get(command.connection):
+                if link := self.links.find(command.connection):
                     link.send(command.message)
             case c.Dial():
-                self._start(self._dial, command)
+                self._start(self.links.dial, command)
             case c.Disconnect():
-                if link := self.links.get(command.connection):
-                    self._start(self._disconnect, link, command)
+                if link := self.links.find(command.connection):
+                    self._start(self.links.disconnect, link, command)
             case c.SendBlock():
                 self._send_block(command)
             case c.CancelSend():
-                if (link := self.links.get(command.connection)) and link.sender:
+                if (link := self.links.find(command.connection)) and link.sender:
                     link.sender.cancel(command.request, command.index)
             case c.ExpectBlocks():
-                if (link := self.links.get(command.connection)) and link.receiver:
+                if (link := self.links.find(command.connection)) and link.receiver:
                     link.receiver.expect(command)
             case c.ForgetRequest():
-                if (link := self.links.get(command.connection)) and link.receiver:
+                if (link := self.links.find(command.connection)) and link.receiver:
                     link.receiver.forget(command.request)
             case c.ReadStore():
-                self._start(self._read_store, command)
+                self._start(self.store_reads.run, command)
             case c.CancelStoreRead():
-                if read := self._store_reads.get((command.version, command.index)):
-                    read[0].cancel()
+                self.store_reads.cancel(command.version, command.index)
             case c.LoadVersion():
-                self._start(self._load, command.version)
-            case c.Completed() | c.Released() | c.BlockUnavailable() | c.Banned():
-                pass  # for the use case, which listens through `on_command`
+                self._start(self.shelves.load, command.version)
+            case c.Released():
+                self.shelves.release(command.version)
+            case c.Completed() | c.BlockUnavailable() | c.Banned():
+                pass  # for the use cases, which listen through `trace`
             case _:
                 assert_never(command)
 
@@ -231,118 +216,8 @@ class Driver:
         self._nursery.start_soon(task, *args)
 
     def _send_block(self, command: c.SendBlock) -> None:
-        link = self.links.get(command.connection)
+        link = self.links.find(command.connection)
         if link is not None and link.sender is not None:
             link.sender.send(command)
             return
         self._events.append(e.SendFailed(command.connection, command.request, command.version, command.index, False))
-
-    async def _dial(self, command: c.Dial) -> None:
-        peer = command.peer
-        direction = Direction.TO_DIALER if command.dial_nonce is None else Direction.TO_ACCEPTOR
-        try:
-            with trio.fail_after(DIAL_TIMEOUT_S):
-                connection = await self.transport.dial(
-                    peer.addresses, direction, peer_id=peer.peer_id, dial_nonce=command.dial_nonce
-                )
-        except (TransportError, trio.TooSlowError) as error:
-            self.submit(e.DialFailed(peer.agent_id, str(error) or "no answer"))
-            return
-        await self._run_link(connection)
-
-    async def _run_link(self, connection: Connection, task_status: TaskStatus[Link] = trio.TASK_STATUS_IGNORED) -> None:
-        link = self._make_link(connection)
-        self.links[connection.id] = link
-        self.submit(_connected(connection))
-        task_status.started(link)
-        reason = "closed"
-        try:
-            reason = await link.run()
-        finally:
-            del self.links[connection.id]
-            if link.receiver is not None:
-                link.receiver.abandon()
-                self.bytes_wasted_closed += link.receiver.bytes_wasted
-            self.submit(e.PeerDisconnected(connection.id, reason))
-
-    def _make_link(self, connection: Connection) -> Link:
-        receiver = sender = None
-        if carries_blocks(connection) and connection.sends_blocks:
-            sender = Sender(connection, self.shelf_of, self.submit, self.limits.upload)
-        elif carries_blocks(connection):
-            receiver = Receiver(connection, self.shelf_of, self.submit, self.fail, self.limits.download)
-        return Link(connection, self.submit, self._handle_catalog, receiver, sender)
-
-    async def _disconnect(self, link: Link, command: c.Disconnect) -> None:
-        await link.connection.aclose(command.reason, is_graceful=command.is_graceful)
-
-    async def _load(self, version: VersionId) -> None:
-        loaded = await self._load_version(version)
-        if version in self._shelves:
-            return  # a fetch has begun meanwhile: its session answers whoever asked
-        if loaded is None:
-            self.submit(e.VersionUnknown(version))
-            return
-        event, self._shelves[version] = loaded
-        self.submit(event)
-
-    async def _read_store(self, command: c.ReadStore) -> None:
-        key = (command.version, command.index)
-        scope = trio.CancelScope()
-        self._store_reads[key] = (scope, 0)
-        event: e.Event = e.StoreFailed(*key, "cancelled", "the lease was taken back")
-        try:
-            with scope:
-                event = await self._read_and_keep(command)
-        finally:
-            del self._store_reads[key]
-        self.submit(event)
-
-    async def _read_and_keep(self, command: c.ReadStore) -> e.Event:
-        key = (command.version, command.index)
-        shelf = self.shelf_of(command.version)
-        if self._read_store_block is None or shelf is None:
-            return e.StoreFailed(*key, "unavailable", "no store is configured")
-
-        def moved(count: int) -> None:
-            if key in self._store_reads:
-                self._store_reads[key] = (self._store_reads[key][0], count)
-
-        try:
-            data = await self._read_store_block(command.version, command.index, command.url, moved)
-        except SwarmError as error:
-            self.store_trouble = self.store_failures[key] = error
-            return e.StoreFailed(*key, _failure_kind(error), error.message)
-        self.store_trouble = None
-        self.store_failures.pop(key, None)
-        try:
-            is_kept = await shelf.keep(command.index, data)
-        except SwarmError as error:
-            self.fail(error)
-            return e.StoreFailed(*key, "cancelled", error.message)
-        return e.StoreRead(*key, len(data)) if is_kept else e.StoreFailed(*key, "corrupt", "these are other bytes")
-
-
-def _failure_kind(error: SwarmError) -> str:
-    """Whether asking again helps. Who may not read a store is given as little by it as where a block is missing."""
-    match error:
-        case CorruptError():
-            return "corrupt"
-        case UnavailableError(is_slow_down=True):
-            return "slow_down"
-        case UnavailableError() | UnreachableError() | TransportError() | InternalError():
-            return "unavailable"
-        case _:
-            return "missing"
-
-
-def _connected(connection: Connection) -> e.Event:
-    hello, rtt_s = connection.remote, connection.statistics().rtt_s
-    if hello.is_tracker:
-        return e.TrackerConnected(connection.id, rtt_s)
-    peer = PeerInfo(hello.agent_id, hello.peer_id, hello.addresses, hello.site, hello.is_origin)
-    return e.PeerConnected(connection.id, peer, connection.direction, connection.sends_blocks, hello.reads_store, rtt_s)
-
-
-def _ignore(_command: c.Command) -> None:
-    """Nobody listens."""

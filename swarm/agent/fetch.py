@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import trio
 
 from swarm.agent.account import Account
 from swarm.agent.agent import Agent
+from swarm.agent.claims import Pinned
+from swarm.agent.estimate import estimate
 from swarm.agent.fetch_shelf import FetchShelf
-from swarm.agent.notices import Committed, Level, Note, Observer, Phase, Planned, Receipt, Resolved
-from swarm.agent.trust import Decision, Pinned, decide
+from swarm.agent.links import peer_of
+from swarm.agent.notices import Committed, Level, Note, Observer, Phase, Planned, Receipt
+from swarm.agent.target import Remember, Target, Targets
 from swarm.agent.unwrapping import unwrapped
 from swarm.agent.watch import Watch
 from swarm.dataset.selection import Selection
@@ -28,13 +32,14 @@ from swarm.errors import (
 )
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
+from swarm.holdings.commit import Committed as Commitment
 from swarm.holdings.holdings import Holdings
 from swarm.holdings.staging import Staging
 from swarm.protocol.bitfield import Bitfield
-from swarm.protocol.ids import Index, VersionId, digest
-from swarm.protocol.keys import fingerprint
-from swarm.protocol.manifest import Root, decode_root
+from swarm.protocol.ids import ConnectionId, Index
+from swarm.protocol.messages import PeerInfo
 from swarm.protocol.names import Reference
+from swarm.protocol.pages import Kind
 from swarm.protocol.version import Version
 
 LINGER_S = 10.0
@@ -43,272 +48,256 @@ LINGER_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FetchOrder:
-    """What is to be fetched. `remember` is called with the key and realm of a name used for the first time."""
+    """What is to be fetched. `linger_s` None is `auto`."""
 
     reference: Reference
     dest: Path
     pin: Pinned | None
-    remember: Callable[[str, Pinned], None]
+    remember: Remember
     selection: Selection
     linger_s: float | None
     repair: bool
     atomic: bool
     dry_run: bool
     started_at: float
-    """`time.monotonic()` of the process's beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The version that the reference turned out to mean, and what the user calls it."""
-
-    label: str
-    version: VersionId
-    root_bytes: bytes
-    root: Root
+    """`time.monotonic()` when whoever waits for it began to wait: the start of the process, for a command."""
 
 
 @unwrapped
 async def fetch(agent: Agent, holdings: Holdings, order: FetchOrder, observer: Observer) -> Receipt:
-    """Fetches and returns the receipt. Raises SwarmError; what has come is kept for the next run."""
-    return await _Fetch(agent, holdings, order, observer).run()
+    """Fetches and returns the receipt. Raises SwarmError; what has come is kept for the next run.
+
+    A dry run brings root and pages into `$SWARM_HOME`, as any look at a version does, and writes nothing else.
+    """
+    ready_s = time.monotonic() - order.started_at
+    targets = Targets(agent, holdings, order.pin, None if order.dry_run else order.remember, observer)
+    target = await targets.find(order.reference)
+    async with agent.fetching(target.version):
+        return await _Fetch(agent, holdings, order, observer, target=target, ready_s=ready_s).run()
 
 
 class _Fetch:
-    """One fetch, step by step."""
+    """One fetch of a version that is known, step by step."""
 
-    def __init__(self, agent: Agent, holdings: Holdings, order: FetchOrder, observer: Observer) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        holdings: Holdings,
+        order: FetchOrder,
+        observer: Observer,
+        *,
+        target: Target,
+        ready_s: float,
+    ) -> None:
         self._agent = agent
-        self._driver = agent.driver
+        self._shelves = agent.driver.shelves
         self._holdings = holdings
         self._order = order
         self._observer = observer
-        self._released = trio.Event()
-        self._ready_s = time.monotonic() - order.started_at
+        self._target = target
+        self._ready_s = ready_s
+        self._shelf = FetchShelf(target.root_bytes, target.root, holdings)
+        self._account = Account(target.version, self._shelf.space, self._peer_of)
+        self._watch = Watch(agent, self._shelf, self._account, observer)
 
     async def run(self) -> Receipt:
-        target = await self._resolve()
-        shelf = FetchShelf(target.root_bytes, target.root, self._holdings)
-        account = Account(target.version, shelf.space.page_count)
-        watch = Watch(self._agent, shelf, account, self._observer)
-        watch.has_store = self._agent.parts.me.reads_store
-        self._listen(target.version, shelf, account)
-        try:
+        with self._agent.watched_by(self._listen), self._taking_part():
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._driver.wait_failed)
-                nursery.start_soon(watch.run)
-                await self._fetch_pages(target, shelf)
-                version = await self._assemble(target)
-                receipt = await self._fetch_blocks(target, version, shelf, account, watch)
+                nursery.start_soon(self._watch.run)
+                await self._fetch_pages()
+                version = await self._assemble()
+                receipt = await (self._estimate(version) if self._order.dry_run else self._fetch_blocks(version))
                 if not self._order.dry_run:
                     # Now, not at the end: who is interrupted while it lingers has the data, and is told so.
                     self._observer.notify(receipt)
-                    watch.phase = Phase.LINGER
+                    self._watch.phase = Phase.LINGER
                     await self._linger()
                 nursery.cancel_scope.cancel()
-        except BaseException:
-            # The agent may live on (other versions, a server): it takes no further part in this one.
-            self._driver.submit(e.SessionClosed(target.version))
-            raise
         return receipt
 
-    # --- what is meant --------------------------------------------------------------------------
-
-    async def _resolve(self) -> _Target:
-        reference = self._order.reference
-        if reference.version is not None:
-            return await self._target(str(reference), reference.version, None)
-        tag = reference.tag
-        answers = await self._agent.resolver.ask(reference.name, tag)
-        book = self._agent.recordbook
-        decision = decide(
-            reference.name,
-            tag,
-            answers,
-            pin=self._order.pin,
-            seen=book.newest(reference.name, tag) if tag is not None else None,
-            seen_chain=book.chain(reference.name),
-            now_ms=time.time_ns() // 1_000_000,
-        )
-        label = f"{reference.name}:{decision.record.tag}"
-        assert decision.record.root is not None
-        self._remember(decision)
-        target = await self._target(label, decision.record.root, decision.root)
-        self._observer.notify(
-            Resolved(
-                label,
-                target.version.hex(),
-                fingerprint(decision.record.key),
-                decision.source,
-                decision.record.time,
-            )
-        )
-        return target
-
-    def _remember(self, decision: Decision) -> None:
-        record = decision.record
-        self._agent.recordbook.keep(record.name, record.tag, decision.data, decision.chain_records)
-        self._agent.parts.me.realm = self._agent.parts.me.realm or record.realm
-        if not decision.is_first_use:
-            return
-        self._order.remember(record.name, Pinned(record.key, record.realm))
-        self._observer.notify(
-            Note(f"first use of {record.name}: from now on its publisher is {fingerprint(record.key)}", Level.WARNING)
-        )
-
-    async def _target(self, label: str, version: VersionId, root_bytes: bytes | None) -> _Target:
-        if root_bytes is None or digest(root_bytes) != version:
-            root_bytes = await self._holdings.root(version) or await self._agent.resolver.find_root(version)
-        target = _Target(label, version, root_bytes, decode_root(root_bytes))
-        await self._holdings.keep_root(root_bytes)
-        return target
+    @contextmanager
+    def _taking_part(self) -> Iterator[None]:
+        """Who has fetched gives on. Who has not takes no further part, and gives at most what it gave before."""
+        version, before, is_done = self._target.version, self._shelves.find(self._target.version), False
+        try:
+            yield
+            is_done = not self._order.dry_run
+        finally:
+            if not is_done and before is not None:
+                self._shelves.only_give(version, before)
+            elif not is_done:
+                self._shelves.close(version)
+            self._agent.driver.store_reads.forget(version)
 
     # --- pages ----------------------------------------------------------------------------------
 
-    async def _fetch_pages(self, target: _Target, shelf: FetchShelf) -> None:
-        space, root = shelf.space, target.root
-        here = await self._holdings.have(target.version) or Bitfield(space.size)
+    async def _fetch_pages(self) -> None:
+        space = self._shelf.space
+        here = await self._holdings.have(self._target.version) or Bitfield(space.size)
         pages = Bitfield.from_runs((space.page_run,) if space.page_count else (), space.size)
         lacking = (pages - here).runs()
-        shelf.lack(lacking)
-        self._driver.put_shelf(target.version, shelf)
-        self._driver.submit(
+        self._shelf.lack(lacking)
+        self._shelves.open(
             e.SessionOpened(
-                version=target.version,
+                version=self._target.version,
                 page_lengths=space.page_lengths,
                 block_count=space.block_count,
-                longest=root.cutter.maximum,
+                longest=self._target.root.cutter.maximum,
                 have=here.runs(),
                 want=lacking,
                 is_origin=False,
-                reads_store=self._agent.parts.me.reads_store,
-                want_grows=True,
-            )
+                reads_store=self._agent.parts.reads_store,
+                want_grows=not self._order.dry_run,
+            ),
+            self._shelf,
         )
-        await shelf.wait_whole()
+        await self._shelf.wait_whole()
 
-    async def _assemble(self, target: _Target) -> Version:
-        version = await self._holdings.version(target.version)
+    async def _assemble(self) -> Version:
+        version = await self._holdings.version(self._target.version)
         if version is None:
-            raise DecodeError(f"the pages of {target.label} were here and are not any more", hint="run it again")
+            raise DecodeError(f"the pages of {self._target.label} were here and are not any more", hint="run it again")
         first = Index(version.space.page_count)
-        self._driver.submit(e.LengthsLearned(version.id, first, tuple(version.block_lengths)))
+        self._agent.driver.submit(e.LengthsLearned(version.id, first, tuple(version.block_lengths)))
         return version
 
     # --- blocks ---------------------------------------------------------------------------------
 
-    async def _fetch_blocks(
-        self, target: _Target, version: Version, shelf: FetchShelf, account: Account, watch: Watch
-    ) -> Receipt:
+    async def _estimate(self, version: Version) -> Receipt:
         order = self._order
+        found = await estimate(self._holdings, version, order.dest, order.selection, repair=order.repair)
+        self._plan(version, found.bytes_wanted, found.bytes_lacking, found.bytes_needed, found.bytes_free)
+        return self._receipt(version, found.bytes_wanted, 0)
+
+    async def _fetch_blocks(self, version: Version) -> Receipt:
+        order, watch = self._order, self._watch
         watch.phase = Phase.REUSE
         async with self._holdings.stage(
             version,
             order.dest,
             order.selection,
-            label=target.label,
+            label=self._target.label,
             repair=order.repair,
             atomic=order.atomic,
             on_wait=lambda text: self._observer.notify(Note(text, Level.WARNING)),
         ) as staging:
-            shelf.begin_blocks(version, staging)
-            if order.dry_run:
-                return self._plan(target, version, staging, account)
-            staging.space.check()
-            await staging.reuse()
-            self._plan(target, version, staging, account)
-            watch.bytes_total, watch.bytes_local = _bytes(staging), _bytes(staging) - _bytes_lacking(staging)
-            await self._exchange(version, shelf, staging, watch)
-            watch.phase = Phase.COMMIT
-            done = await staging.commit()
-            self._observer.notify(Committed(target.label, version.id.hex(), str(order.dest), not done.reason))
-            return self._receipt(target, version, staging, account)
+            self._shelf.begin_blocks(version, staging)
+            try:
+                staging.space.check()
+                await staging.reuse()
+                self._begin(version, staging)
+                await self._exchange(version, staging)
+                watch.phase = Phase.COMMIT
+                self._tell_commit(await staging.commit())
+            finally:
+                self._shelf.end_blocks()
+            return self._receipt(version, staging.bytes_wanted, staging.bytes_refetched)
 
-    def _plan(self, target: _Target, version: Version, staging: Staging, account: Account) -> Receipt:
-        lacking = _bytes_lacking(staging)
+    def _begin(self, version: Version, staging: Staging) -> None:
+        lacking = sum(
+            version.length_of(index) for first, count in staging.lacking for index in range(first, first + count)
+        )
+        total = self._bytes(version, staging.bytes_wanted)
+        self._plan(version, staging.bytes_wanted, lacking, staging.space.required, staging.space.free)
+        self._watch.bytes_total, self._watch.bytes_local = total, total - lacking
+
+    async def _exchange(self, version: Version, staging: Staging) -> None:
+        self._watch.phase = Phase.FETCH
+        have = await self._holdings.have(version.id)
+        if have is not None:
+            self._agent.driver.submit(e.BlocksFound(version.id, have.runs()))
+        while True:
+            lacking = staging.lacking
+            self._shelf.lack(lacking)
+            self._shelves.want(version.id, lacking)
+            await self._shelf.wait_whole()
+            # A block that was read for a neighbour and found damaged meanwhile is lacking again.
+            if staging.is_complete:
+                return
+
+    async def _linger(self) -> None:
+        if self._order.linger_s is not None:
+            await trio.sleep(self._order.linger_s)
+            return
+        with trio.move_on_after(LINGER_S):
+            await self._shelves.wait_released(self._target.version)
+
+    # --- what is heard and told -----------------------------------------------------------------
+
+    def _peer_of(self, connection: ConnectionId) -> PeerInfo | None:
+        link = self._agent.driver.links.find(connection)
+        return peer_of(link.connection) if link is not None else None
+
+    def _listen(self, event: e.Event, commands: list[c.Command]) -> None:
+        self._account.record(event, commands)
+        if isinstance(event, e.StoreFailed) and event.version == self._target.version and event.kind == "corrupt":
+            self._observer.notify(Note(f"{event.text}; it is taken from elsewhere if it can be", Level.WARNING))
+        for command in commands:
+            match command:
+                case c.Banned():
+                    note = f"agent {command.agent.hex()[:16]} is banned: {command.reason}"
+                    self._observer.notify(Note(note, Level.WARNING))
+                case c.BlockUnavailable(version=self._target.version):
+                    found = self._agent.driver.store_reads.failure(command.version, command.index)
+                    self._shelf.fail(_unavailable(self._shelf, command, found))
+
+    def _plan(self, version: Version, wanted: int, lacking: int, needed: int, free: int) -> None:
+        total = self._bytes(version, wanted)
         self._observer.notify(
             Planned(
-                dataset=target.label,
+                dataset=self._target.label,
                 digest=version.id.hex(),
-                files=version.root.totals.files,
-                bytes=_bytes(staging),
-                bytes_local=_bytes(staging) - lacking,
+                files=self._files(version),
+                bytes=total,
+                bytes_local=total - lacking,
                 bytes_to_fetch=lacking,
-                bytes_needed=staging.space.required,
-                bytes_free=staging.space.free,
+                bytes_needed=needed,
+                bytes_free=free,
                 dest=str(self._order.dest),
             )
         )
-        return self._receipt(target, version, staging, account)
 
-    async def _exchange(self, version: Version, shelf: FetchShelf, staging: Staging, watch: Watch) -> None:
-        watch.phase = Phase.FETCH
-        lacking = staging.lacking
-        shelf.lack(lacking)
-        have = await self._holdings.have(version.id)
-        if have is not None:
-            self._driver.submit(e.BlocksFound(version.id, have.runs()))
-        self._driver.submit(e.WantChanged(version.id, lacking))
-        await shelf.wait_whole()
+    def _tell_commit(self, done: Commitment) -> None:
+        order = self._order
+        if done.kept is not None:
+            self._observer.notify(Note(f"what was in {order.dest} and is not of the dataset is now in {done.kept}"))
+        if done.reason:
+            self._observer.notify(Note(f"{order.dest} was not replaced in one step: {done.reason}"))
+        label, digest = self._target.label, self._target.version.hex()
+        self._observer.notify(Committed(label, digest, str(order.dest), not done.reason))
 
-    def _listen(self, version: VersionId, shelf: FetchShelf, account: Account) -> None:
-        def watch(event: e.Event, commands: list[c.Command]) -> None:
-            account.record(event)
-            if isinstance(event, e.StoreFailed) and event.version == version and event.kind == "corrupt":
-                self._observer.notify(Note(f"{event.text}; it is taken from elsewhere if it can be", Level.WARNING))
-            for command in commands:
-                account.record_command(command)
-                if isinstance(command, c.Released) and command.version == version:
-                    self._released.set()
-                if isinstance(command, c.Banned):
-                    note = f"agent {command.agent.hex()[:16]} sent wrong bytes and is banned: {command.reason}"
-                    self._observer.notify(Note(note, Level.WARNING))
-                if isinstance(command, c.BlockUnavailable) and command.version == version:
-                    found = self._driver.store_failures.get((version, command.index))
-                    self._driver.fail(_unavailable(shelf, command, found))
-
-        self._agent.watchers.append(watch)
-
-    async def _linger(self) -> None:
-        linger_s = self._order.linger_s
-        if linger_s is None:
-            with trio.move_on_after(LINGER_S):
-                await self._released.wait()
-        else:
-            await trio.sleep(linger_s)
-
-    def _receipt(self, target: _Target, version: Version, staging: Staging, account: Account) -> Receipt:
-        fetched = account.bytes_peer + account.bytes_origin
-        wasted = account.bytes_refused + self._driver.bytes_wasted
+    def _receipt(self, version: Version, wanted: int, refetched: int) -> Receipt:
+        account, order = self._account, self._order
+        total = self._bytes(version, wanted)
         return Receipt(
-            dataset=target.label,
+            dataset=self._target.label,
             digest=version.id.hex(),
-            files=version.root.totals.files,
-            bytes=_bytes(staging),
-            bytes_local=_bytes(staging) - fetched,
+            files=self._files(version),
+            bytes=total,
+            bytes_local=total - account.bytes_peer - account.bytes_origin,
             bytes_peer=account.bytes_peer,
             bytes_origin=account.bytes_origin,
-            bytes_wasted=wasted,
-            bytes_refetched=staging.bytes_refetched,
+            bytes_wasted=account.bytes_useless + self._agent.driver.links.wasted.get(version.id, 0),
+            bytes_refetched=refetched,
             bytes_manifest=account.bytes_manifest,
-            seconds=round(time.monotonic() - self._order.started_at, 3),
+            seconds=round(time.monotonic() - order.started_at, 3),
             seconds_to_ready=round(self._ready_s, 3),
             peers=len(account.givers),
             banned=tuple(sorted(agent.hex() for agent in account.banned)),
-            dest=str(self._order.dest),
+            dest=str(order.dest),
         )
 
+    def _bytes(self, version: Version, wanted: int) -> int:
+        """What the fetch is about: the whole stream, its repeats included, or the distinct blocks of a selection."""
+        return version.root.totals.bytes if self._order.selection.is_everything else wanted
 
-def _bytes(staging: Staging) -> int:
-    """What the fetch is about: the whole stream, its repeats included, or the distinct blocks of a selection."""
-    version = staging.version
-    is_all = staging.want.count == version.space.size or staging.bytes_wanted == version.root.totals.block_bytes
-    return version.root.totals.bytes if is_all else staging.bytes_wanted
-
-
-def _bytes_lacking(staging: Staging) -> int:
-    length_of = staging.version.length_of
-    return sum(length_of(index) for first, count in staging.lacking for index in range(first, first + count))
+    def _files(self, version: Version) -> int:
+        selection = self._order.selection
+        if selection.is_everything:
+            return version.root.totals.files
+        return sum(
+            entry.kind is Kind.FILE and selection.takes(entry.path, is_directory=False) for entry in version.entries
+        )
 
 
 def _unavailable(shelf: FetchShelf, command: c.BlockUnavailable, found: SwarmError | None) -> SwarmError:

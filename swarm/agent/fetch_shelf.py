@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import trio
 
-from swarm.errors import VerificationError
+from swarm.agent.shelf import Kept
+from swarm.errors import InternalError, SwarmError, VerificationError
 from swarm.protocol.bitfield import Bitfield
 from swarm.protocol.ids import BlockId, Index, Runs, VersionId
 from swarm.protocol.index_space import IndexSpace
@@ -28,7 +29,10 @@ class LocalBlocks(Protocol):
 
 
 class FetchShelf:
-    """Reads and keeps one version; `wait_whole` returns when nothing that is wanted is lacking."""
+    """Reads and keeps one version; `wait_whole` returns when nothing that is wanted is lacking.
+
+    What goes wrong here (a full disk) is raised there: it is the end of this fetch and of nothing else.
+    """
 
     def __init__(self, root_bytes: bytes, root: Root, local: LocalBlocks) -> None:
         self.version_id = version_of(root_bytes)
@@ -37,8 +41,9 @@ class FetchShelf:
         self._local = local
         self._staging: Staging | None = None
         self._lacking = Bitfield(self.space.size)
-        self._whole = trio.Event()
-        self._whole.set()
+        self._failure: SwarmError | None = None
+        self._settled = trio.Event()
+        self._settled.set()
 
     # --- what the driver asks -------------------------------------------------------------------
 
@@ -55,31 +60,55 @@ class FetchShelf:
     async def read(self, index: Index) -> bytes | None:
         return await self._local.read(self.version_id, index)
 
-    async def keep(self, index: Index, data: bytes) -> bool:
+    async def keep(self, index: Index, data: bytes | bytearray) -> Kept:
         try:
-            if self.space.is_page(index):
-                await self._local.keep_page(self.version_id, index, data)
-            elif self._staging is not None:
-                await self._staging.write(index, data)
+            # Nobody changes this buffer any more; a copy into `bytes` would only cost memory bandwidth.
+            return await self._keep(index, cast("bytes", data))
         except VerificationError:
-            return False
+            return Kept.WRONG
+        except SwarmError as error:
+            self.fail(error)
+            raise
+        except Exception as error:
+            self.fail(InternalError(f"block {index} could not be kept: {error!r}"))
+            raise
+
+    async def _keep(self, index: Index, data: bytes) -> Kept:
+        if index not in self._lacking:
+            return Kept.AGAIN
+        if self.space.is_page(index):
+            await self._local.keep_page(self.version_id, index, data)
+            is_new = True
+        elif self._staging is not None:
+            is_new = await self._staging.write(index, data)
+        else:
+            return Kept.AGAIN
         self._lacking.clear(index)
         self._look_whole()
-        return True
+        return Kept.NEW if is_new else Kept.AGAIN
 
     # --- what the use case says -----------------------------------------------------------------
 
     def lack(self, runs: Runs) -> None:
         """These are to come; `wait_whole` waits for them."""
         self._lacking = Bitfield.from_runs(runs, self.space.size)
-        if self._lacking.count:
-            self._whole = trio.Event()
-        self._look_whole()
+        if not self._lacking.is_empty and self._failure is None:
+            self._settled = trio.Event()
 
     def begin_blocks(self, version: Version, staging: Staging) -> None:
         """The pages are whole: blocks have names and a place."""
         self.version = version
         self._staging = staging
+
+    def end_blocks(self) -> None:
+        """The staging closes: what still comes is not wanted."""
+        self._staging = None
+        self._lacking = Bitfield(self.space.size)
+
+    def fail(self, error: SwarmError) -> None:
+        """The fetch cannot go on: `wait_whole` raises the first of these."""
+        self._failure = self._failure or error
+        self._settled.set()
 
     @property
     def lacking(self) -> Bitfield:
@@ -87,9 +116,11 @@ class FetchShelf:
         return self._lacking
 
     async def wait_whole(self) -> None:
-        """Until nothing is lacking."""
-        await self._whole.wait()
+        """Until nothing is lacking. Raises what keeping a block has raised."""
+        await self._settled.wait()
+        if self._failure is not None:
+            raise self._failure
 
     def _look_whole(self) -> None:
-        if not self._lacking.count:
-            self._whole.set()
+        if self._lacking.is_empty:
+            self._settled.set()

@@ -1,4 +1,4 @@
-"""Neighbours that zeroconf finds: told to the node, and asked what a tag means when nobody else is there."""
+"""Neighbours that zeroconf finds: told to the node, and asked what a tag means."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from swarm.exchange.events import PeersFound
 from swarm.protocol import keys
 from swarm.protocol.ids import PeerId
 from swarm.protocol.messages import CatalogMessage, Direction, PeerInfo
+from swarm.transport.discovery import PeerGone
 
 if TYPE_CHECKING:
-    from swarm.transport.discovery import Discovery, PeerGone, PeerSeen
+    from swarm.transport.discovery import Discovery, PeerSeen
 
 ASKED_MAX = 32
-"""Neighbours asked about a tag at once: a cupboard of boxes; in a hall of thousands some sample of them knows."""
+"""Neighbours asked one question: a cupboard of boxes; in a hall of thousands some sample of them knows."""
 
 ASK_TIMEOUT_S = 3.0
+"""For a dial and an answer: a neighbour is near."""
 
 
 class Lan:
@@ -32,6 +34,7 @@ class Lan:
         self._driver = driver
         self._catalog = catalog
         self._neighbours: dict[PeerId, tuple[str, ...]] = {}
+        self._found = trio.Event()
 
     async def run(self) -> None:
         """Takes what discovery finds, for ever."""
@@ -39,22 +42,28 @@ class Lan:
             self._take(news)
 
     async def ask(self, question: Question, answered: Callable[[CatalogMessage], None]) -> None:
-        """Asks every neighbour there is now, all at once; silence and refusals are no answers."""
+        """Asks each neighbour once, those that are found later too, until cancelled; silence is no answer."""
+        asked: set[PeerId] = set()
         async with trio.open_nursery() as nursery:
-            for peer_id, addresses in list(self._neighbours.items())[:ASKED_MAX]:
-                nursery.start_soon(self._ask_one, peer_id, addresses, question, answered)
+            while True:
+                for peer_id, addresses in self._neighbours.items():
+                    if peer_id not in asked and len(asked) < ASKED_MAX:
+                        asked.add(peer_id)
+                        nursery.start_soon(self._ask_one, peer_id, addresses, question, answered)
+                await self._found.wait()
 
     def _take(self, news: PeerSeen | PeerGone) -> None:
-        addresses = getattr(news, "addresses", None)
-        if addresses is None:
+        if isinstance(news, PeerGone):
             self._neighbours.pop(news.peer_id, None)
             return
         try:
             agent = keys.agent_id_of(keys.public_key_of(news.peer_id))
         except SwarmError:
             return  # announced by something that is no agent of ours
-        self._neighbours[news.peer_id] = addresses
-        self._driver.submit(PeersFound(None, (PeerInfo(agent, news.peer_id, addresses, "", False),)))
+        self._neighbours[news.peer_id] = news.addresses
+        self._found.set()
+        self._found = trio.Event()
+        self._driver.submit(PeersFound(None, (PeerInfo(agent, news.peer_id, news.addresses, "", False),)))
 
     async def _ask_one(
         self,
@@ -63,11 +72,15 @@ class Lan:
         question: Question,
         answered: Callable[[CatalogMessage], None],
     ) -> None:
-        try:
-            with trio.move_on_after(ASK_TIMEOUT_S):
+        with trio.move_on_after(ASK_TIMEOUT_S):
+            try:
                 connection = await self._driver.transport.dial(addresses, Direction.CONTROL, peer_id=peer_id)
                 link = await self._driver.adopt(connection)
+            except SwarmError:
+                return  # a neighbour that cannot be reached is not there
+            try:
                 answered(await self._catalog.ask(link, question, timeout_s=ASK_TIMEOUT_S))
-                await connection.aclose("asked", is_graceful=False)
-        except SwarmError:
-            return  # a neighbour that cannot answer is not there
+            except SwarmError:
+                return  # as is one that cannot answer
+            finally:
+                link.break_off("that was all")

@@ -6,15 +6,21 @@ nothing until somebody wants one.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Protocol
 
-from swarm.agent.shelf import Shelf
-from swarm.errors import InternalError, SwarmError
+import trio
+
+from swarm.agent.shelf import Kept, Shelf
+from swarm.errors import InternalError, SwarmError, UnavailableError
 from swarm.exchange.events import SessionOpened
 from swarm.holdings.holdings import Holdings
 from swarm.protocol.ids import BlockId, Index, Runs, VersionId
 from swarm.protocol.version import Version
+
+PAUSE_FIRST_S, PAUSE_LAST_S = 0.5, 8.0
+"""After a store has refused a seeder's read, doubling, with jitter: all its readers then come from one machine."""
 
 
 class _Served:
@@ -29,7 +35,7 @@ class _Served:
     def length_of(self, index: Index) -> int | None:
         return self.version.length_of(index)
 
-    async def keep(self, index: Index, _data: bytes) -> bool:
+    async def keep(self, index: Index, _data: bytes | bytearray) -> Kept:
         """Nothing is fetched into a version that is only served."""
         raise InternalError(f"block {index} came for a version that is only served")
 
@@ -48,11 +54,15 @@ class HeldVersion(_Served):
 class BlockStore(Protocol):
     """Where a seeder without a copy reads."""
 
-    async def get_block(self, block: BlockId, *, max_length: int) -> bytes: ...
+    async def get_block(self, block: BlockId, *, max_length: int, is_retried: bool) -> bytes: ...
 
 
 class StoredVersion(_Served):
-    """The shelf of `seed --from-store`: pages are here, blocks are read from the store when they are given."""
+    """The shelf of `seed --from-store`: pages are here, blocks are read from the store when they are given.
+
+    After SlowDown or a failure nothing is read for a while, ever longer, and whoever waits may look elsewhere; only
+    what the store has not got, or has corrupt, is lost.
+    """
 
     def __init__(
         self, version: Version, holdings: Holdings, store: BlockStore, failed: Callable[[SwarmError], None]
@@ -61,16 +71,36 @@ class StoredVersion(_Served):
         self._holdings = holdings
         self._store = store
         self._failed = failed
+        self._pause_s = 0.0
+        self._paused_until = float("-inf")
 
     async def read(self, index: Index) -> bytes | None:
         here = await self._holdings.read(self.version.id, index)
-        if here is not None:
+        if here is not None or self.version.space.is_page(index):
             return here
+        await trio.sleep_until(self._paused_until)
         try:
-            return await self._store.get_block(self.version.id_of(index), max_length=self.version.length_of(index))
+            return await self._read(index)
+        except UnavailableError as error:
+            self._pause()
+            self._failed(error)
+            raise
         except SwarmError as error:
             self._failed(error)
             return None
+
+    async def _read(self, index: Index) -> bytes:
+        block, length = self.version.id_of(index), self.version.length_of(index)
+        data = await self._store.get_block(block, max_length=length, is_retried=False)
+        self._pause_s = 0.0
+        return data
+
+    def _pause(self) -> None:
+        now = trio.current_time()
+        if now < self._paused_until:
+            return  # others that were under way have failed with the first
+        self._pause_s = min(PAUSE_LAST_S, max(PAUSE_FIRST_S, 2 * self._pause_s))
+        self._paused_until = now + self._pause_s * random.uniform(0.75, 1.25)
 
 
 def opened(version: Version, have: Runs, *, is_origin: bool, reads_store: bool) -> SessionOpened:
@@ -88,10 +118,16 @@ def opened(version: Version, have: Runs, *, is_origin: bool, reads_store: bool) 
     )
 
 
-async def open_held(holdings: Holdings, version_id: VersionId) -> tuple[SessionOpened, Shelf] | None:
-    """A version that is held here, for a peer that asks for it; None where it is not, or not its manifest."""
+async def open_held(
+    holdings: Holdings, version_id: VersionId, *, reads_store: bool = False
+) -> tuple[SessionOpened, Shelf] | None:
+    """A version that is held here, for a peer that asks for it; None where it is not, or not its manifest.
+
+    `reads_store`: a fetch that may follow in the same agent can read the store.
+    """
     version = await holdings.version(version_id)
     have = await holdings.have(version_id) if version is not None else None
     if version is None or have is None:
         return None
-    return opened(version, have.runs(), is_origin=False, reads_store=False), HeldVersion(version, holdings)
+    event = opened(version, have.runs(), is_origin=False, reads_store=reads_store)
+    return event, HeldVersion(version, holdings)

@@ -1,14 +1,28 @@
-"""Rate limits: a token bucket that many tasks share, first come, first served.
+"""Rate limits: bytes pass at a rate that many tasks share, first come, first served.
 
-Used by the driver for uploads, downloads and reads from the store. The limit may be changed while tasks wait.
+Used for uploads, downloads and reads from the store. A limit may be changed while tasks wait. What is more than a
+quantum is taken quantum by quantum, so that a task with a whole block does not hold up those with a frame each.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import trio
 
-BURST_S = 0.05
-"""How much may go at once, in seconds of the rate: small, so that ten seconds keep the rate within a few per cent."""
+AHEAD_S = 0.02
+"""How much may go before its time, in seconds of the rate: else each frame of a fast limit would cost a sleep."""
+
+BEHIND_S = 0.2
+"""How much of what was not used may be made up for: a task that wakes late must not lower the rate. Over ten seconds
+both together are 2.2 %."""
+
+QUANTUM_BYTES = 64 * 1024
+"""Taken at once: a frame."""
+
+FRAME_S = 0.1
+"""What a frame may take at a low limit: a promise is broken after two seconds without a byte, and eight transfers may
+have to take turns."""
 
 
 class Pacer:
@@ -17,6 +31,7 @@ class Pacer:
     def __init__(self, rate: float | None = None) -> None:
         self._rate = rate
         self._free_at = float("-inf")
+        """When everything that was let pass so far would have passed at exactly the rate."""
 
     @property
     def rate(self) -> float | None:
@@ -24,15 +39,28 @@ class Pacer:
         return self._rate
 
     def set_rate(self, rate: float | None) -> None:
-        """Changes the limit; tasks that already wait keep the time that they were given, at most one frame each."""
+        """Changes the limit; who waits already keeps the time that it was given, for at most one quantum each."""
         self._rate = rate
 
+    def frame_bytes(self, most: int) -> int:
+        """How much of `most` to send in one piece, so that a low limit does not become long silences."""
+        return most if self._rate is None else max(1, min(most, int(self._rate * FRAME_S)))
+
     async def take(self, count: int) -> None:
-        """Waits until `count` bytes may pass."""
-        if self._rate is None:
-            return
-        now = trio.current_time()
-        start = max(self._free_at, now - BURST_S)
-        self._free_at = start + count / self._rate
-        if self._free_at > now:
-            await trio.sleep_until(self._free_at)
+        """Waits until `count` bytes may pass. Without a limit this is no checkpoint."""
+        while self._rate is not None and count > 0:
+            quantum = min(count, QUANTUM_BYTES)
+            count -= quantum
+            now = trio.current_time()
+            self._free_at = max(self._free_at, now - BEHIND_S) + quantum / self._rate
+            if self._free_at > now + AHEAD_S:
+                await trio.sleep_until(self._free_at - AHEAD_S)
+
+
+@dataclass(slots=True)
+class Limits:
+    """The three rate limits of an agent: to peers, from peers and the store together, and from the store."""
+
+    upload: Pacer = field(default_factory=Pacer)
+    download: Pacer = field(default_factory=Pacer)
+    origin: Pacer = field(default_factory=Pacer)

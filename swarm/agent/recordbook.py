@@ -10,56 +10,105 @@ Small files, replaced whole by rename. The book believes nothing: who writes int
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-CHAIN_MAX = 10_000
-"""Name records of one name: a key changed daily for 27 years."""
+from swarm.agent.claims import Seen
+from swarm.holdings.oserror import translated
+from swarm.protocol.bounds import NAME_RECORDS_MAX
+from swarm.protocol.names import is_name, is_tag
+from swarm.protocol.records import Order, compare, decode_tag_record
 
 
 class Recordbook:
-    """Signed records by name and tag; synchronous, small, and safe with several processes under one home."""
+    """Signed records by name and tag; synchronous, small, and safe with several processes under one home.
+
+    Every method raises PermissionError_ and NoSpaceError where the disk does.
+    """
 
     def __init__(self, home: Path) -> None:
         self._root = home / "records"
+
+    def seen(self, name: str) -> Seen:
+        """What has been seen of a name, for `trust`."""
+        return Seen(lambda tag: self.newest(name, tag), self.chain(name))
 
     def newest(self, name: str, tag: str) -> bytes | None:
         """The newest tag record seen, None where none was."""
         return _read(self._root / name / "tags" / tag)
 
     def keep(self, name: str, tag: str, tag_record: bytes, chain: tuple[bytes, ...]) -> None:
-        """Remembers a verified record and the chain that it was verified by."""
+        """Remembers a verified record and the chain that it was verified by.
+
+        What another process has seen meanwhile and is newer stays. The chain replaces the one before: it is longer, or
+        the name has begun anew in another realm.
+        """
+        names = self._root / name / "names"
         for n, record in enumerate(chain):
-            path = self._root / name / "names" / str(n)
-            if not path.exists():
-                _write(path, record)
-        _write(self._root / name / "tags" / tag, tag_record)
+            if _read(names / str(n)) != record:
+                _write(names / str(n), record)
+        for n in range(len(chain), len(self.chain(name))):
+            with translated(f"write {names}"):
+                (names / str(n)).unlink(missing_ok=True)
+        if not self._has_as_new(name, tag, tag_record):
+            _write(self._root / name / "tags" / tag, tag_record)
 
     def chain(self, name: str) -> tuple[bytes, ...]:
         """The name records seen, n = 0 first, without a gap."""
+        names = self._root / name / "names"
         found: list[bytes] = []
-        while len(found) < CHAIN_MAX and (record := _read(self._root / name / "names" / str(len(found)))) is not None:
+        while len(found) < NAME_RECORDS_MAX and (record := _read(names / str(len(found)))) is not None:
             found.append(record)
         return tuple(found)
 
     def names(self) -> list[str]:
         """Every name of which a record is here, sorted."""
-        return sorted(str(path.parent.relative_to(self._root)) for path in self._root.glob("**/tags"))
+        return sorted(name for name in self._entries() if is_name(name) and (self._root / name / "tags").is_dir())
 
     def tags(self, name: str) -> list[str]:
         """Every tag of a name of which a record is here, sorted."""
-        folder = self._root / name / "tags"
-        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        return sorted(tag for tag in _listed(self._root / name / "tags") if is_tag(tag))
+
+    def _entries(self) -> Iterator[str]:
+        """What may be a name: `part`, and `@scope/part`. A part may well be called `tags`."""
+        for first in _listed(self._root):
+            if not first.startswith("@"):
+                yield first
+                continue
+            for second in _listed(self._root / first):
+                yield f"{first}/{second}"
+
+    def _has_as_new(self, name: str, tag: str, tag_record: bytes) -> bool:
+        here = self.newest(name, tag)
+        if here is None or here == tag_record:
+            return here is not None
+        known, record = decode_tag_record(here), decode_tag_record(tag_record)
+        return known.realm == record.realm and compare(known, record) is Order.OLDER
 
 
 def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    with translated(f"read {path}"):
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def _listed(path: Path) -> list[str]:
+    with translated(f"read {path}"):
+        try:
+            return [entry.name for entry in path.iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    """Synced before it gets its name: what protects from the past must survive a power cut."""
+    with translated(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)

@@ -1,8 +1,8 @@
-"""Asks every source what a name and tag mean, and finds the root of a version.
+"""Asks every source what a name and tag mean.
 
-All configured sources are asked at once. The answer is complete as soon as tracker and store (those that are
-configured) have spoken or failed, at most one second after the first that knew the tag; the LAN is waited for only
-where neither of them answered. Who is right is decided by `trust`, without I/O.
+All are asked at once. The answer is complete as soon as tracker and store (those that are configured) have spoken or
+failed, at most one second after the first that may be believed; neighbours count if they are in time, and are waited
+for only where nobody else can answer. Who is right is decided by `trust`, without I/O.
 """
 
 from __future__ import annotations
@@ -14,53 +14,70 @@ from typing import Protocol
 import trio
 
 from swarm.agent.catalog import Catalog
+from swarm.agent.claims import Answer
 from swarm.agent.lan import Lan
 from swarm.agent.recordbook import Recordbook
+from swarm.agent.roots import LAN_S, RootSources, RootStore
 from swarm.agent.tracker_link import TrackerLink
-from swarm.agent.trust import Answer
-from swarm.errors import (
-    CorruptError,
-    MissingError,
-    NotFoundError,
-    PermissionError_,
-    SwarmError,
-    UnreachableError,
-)
-from swarm.protocol.ids import VersionId, digest
-from swarm.protocol.messages import CatalogMessage, Resolve, Resolved, RootReply, RootRequest
+from swarm.errors import RefusedError, SwarmError, UnreachableError
+from swarm.protocol.ids import VersionId
+from swarm.protocol.messages import CatalogMessage, Redirect, Resolve, Resolved
 from swarm.protocol.names import nearest
 
 STRAGGLER_S = 1.0
-"""After the first answer that knows the tag the others have this long (DESIGN 3)."""
+"""After the first answer that may be believed the others have this long (DESIGN 3)."""
 
-LAN_S = 3.0
-"""How long neighbours are waited for where nobody else answered: discovery, a dial and an answer."""
+TAGS_AT_ONCE = 8
+"""Records of a name's tags read from the store at once: each costs a round trip or two."""
 
-LAN_POLL_S = 0.25
+LAN_ANSWERS_MAX = 8
+"""Different answers of neighbours that are kept: each may be 4 MiB, and honest neighbours say the same."""
+
+LAN_DOUBTS_MAX = 1
+"""The same of those that cannot be believed: one tells the user why."""
+
+IsBelievable = Callable[[Answer], bool]
 
 
-class RecordStore(Protocol):
+class RecordStore(RootStore, Protocol):
     """What resolving needs of a store."""
 
     async def newest_tag(self, name: str, tag: str) -> bytes | None: ...
     async def name_chain(self, name: str) -> tuple[bytes, ...]: ...
     async def names(self) -> list[str]: ...
     async def tags(self, name: str) -> list[str]: ...
-    async def get_root(self, version: VersionId) -> bytes: ...
 
 
 @dataclass(slots=True)
 class _Round:
     """The answers of one question, while they come in."""
 
+    name: str
+    tag: str | None
+    is_believable: IsBelievable
     answers: list[Answer] = field(default_factory=list)
     failures: dict[str, SwarmError] = field(default_factory=dict)
-    came: trio.Event = field(default_factory=trio.Event)
+    is_known: trio.Event = field(default_factory=trio.Event)
 
     def add(self, answer: Answer) -> None:
+        """A tracker's, a store's or this machine's own word."""
         self.answers.append(answer)
-        if answer.tag_records:
-            self.came.set()
+        if self.is_believable(answer):
+            self.is_known.set()
+
+    def add_of_neighbour(self, answer: Answer) -> None:
+        """Bounded: there may be many neighbours, and any number of strangers among them."""
+        if answer in self.answers:
+            return
+        is_believable = self.is_believable(answer)
+        others = [other for other in self.answers if other.source == answer.source]
+        if sum(self.is_believable(other) is is_believable for other in others) < (
+            LAN_ANSWERS_MAX if is_believable else LAN_DOUBTS_MAX
+        ):
+            self.add(answer)
+
+    def has_answer_of(self, *sources: str) -> bool:
+        return any(answer.source in sources for answer in self.answers)
 
 
 class Resolver:
@@ -79,169 +96,127 @@ class Resolver:
         self._tracker = tracker
         self._store = store
         self._lan = lan
+        self._roots = RootSources(catalog, tracker, store, lan)
 
-    async def ask(self, name: str, tag: str | None) -> list[Answer]:
-        """Every source's answer. Raises UnreachableError (with each reason) where no source could be asked at all."""
-        found = _Round()
-        sources: list[tuple[str, Callable[[_Round, str, str | None], Awaitable[None]]]] = []
-        if self._tracker.is_configured:
-            sources.append(("tracker", self._ask_tracker))
-        if self._store is not None:
-            sources.append(("store", self._ask_store))
-        await self._ask_configured(found, sources, name, tag)
-        if not found.answers:
-            await self._ask_neighbours(found, name, tag)
-        if not any(answer.tag_records for answer in found.answers):
-            await self._ask_self(found, name, tag)
+    async def ask(
+        self, name: str, tag: str | None, is_believable: IsBelievable = lambda answer: bool(answer.tag_records)
+    ) -> list[Answer]:
+        """Every source's answer; `tag` None asks for every tag's newest record.
+
+        Raises UnreachableError (with each reason) where no source could be asked at all, RefusedError where all were
+        refused.
+        """
+        found = _Round(name, tag, is_believable)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._ask_neighbours, found)
+            nursery.start_soon(_limit_stragglers, found, nursery.cancel_scope)
+            began_at = trio.current_time()
+            await self._ask_configured(found)
+            if self._lan is not None and not found.has_answer_of("tracker", "store"):
+                await trio.sleep_until(began_at + LAN_S)
+            nursery.cancel_scope.cancel()
+        if not found.has_answer_of("store") and not found.is_known.is_set():
+            await self._ask_self(found)
         if not found.answers:
             raise _unreachable(found, has_lan=self._lan is not None)
         return found.answers
 
     async def find_root(self, version: VersionId) -> bytes:
-        """The root of a version, from whoever has it.
+        """The root of a version, from whoever has it. Raises NotFoundError, UnreachableError."""
+        return await self._roots.find(version)
 
-        Raises NotFoundError, UnreachableError, and what says more: CorruptError, PermissionError_ (the store).
-        """
-        failures: dict[str, SwarmError] = {}
-        for source, ask in (
-            ("tracker", self._root_of_tracker),
-            ("store", self._root_of_store),
-            ("lan", self._root_of_lan),
-        ):
-            try:
-                root = await ask(version)
-            except SwarmError as error:
-                failures[source] = error
-                continue
-            if root is not None and digest(root) == version:
-                return root
-        for failure in failures.values():
-            if isinstance(failure, CorruptError | PermissionError_):
-                raise failure
-        if any(not isinstance(error, NotFoundError | MissingError) for error in failures.values()):
-            raise UnreachableError(
-                f"nobody that answers has version {version.hex()}: "
-                + "; ".join(f"{source}: {error.message}" for source, error in failures.items())
-            )
-        raise NotFoundError(f"nobody has version {version.hex()}", hint="it may have been removed; see `swarm ls NAME`")
+    async def _ask_configured(self, found: _Round) -> None:
+        async with trio.open_nursery() as asking:
+            if self._tracker.is_configured:
+                asking.start_soon(_note_failure, found, "tracker", self._ask_tracker)
+            if self._store is not None:
+                asking.start_soon(_note_failure, found, "store", self._ask_store)
 
-    # --- tags -----------------------------------------------------------------------------------
+    async def _ask_tracker(self, found: _Round) -> None:
+        link = await self._tracker.wait_tried()
+        answer = await self._catalog.ask(link, lambda request: Resolve(request, found.name, found.tag))
+        if isinstance(answer, Redirect):
+            raise UnreachableError(f"the tracker keeps no {found.name}: ask {', '.join(answer.trackers)}")
+        if isinstance(answer, Resolved):
+            found.add(_answer("tracker", answer))
 
-    async def _ask_configured(
-        self,
-        found: _Round,
-        sources: list[tuple[str, Callable[[_Round, str, str | None], Awaitable[None]]]],
-        name: str,
-        tag: str | None,
-    ) -> None:
-        async with trio.open_nursery() as nursery:
-
-            async def limit_stragglers() -> None:
-                await found.came.wait()
-                await trio.sleep(STRAGGLER_S)
-                nursery.cancel_scope.cancel()
-
-            async def ask_all() -> None:
-                async with trio.open_nursery() as asking:
-                    for source, ask in sources:
-                        asking.start_soon(self._ask_one, found, source, ask, name, tag)
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(limit_stragglers)
-            nursery.start_soon(ask_all)
-
-    async def _ask_one(
-        self,
-        found: _Round,
-        source: str,
-        ask: Callable[[_Round, str, str | None], Awaitable[None]],
-        name: str,
-        tag: str | None,
-    ) -> None:
-        try:
-            await ask(found, name, tag)
-        except SwarmError as error:
-            found.failures[source] = error
-
-    async def _ask_tracker(self, found: _Round, name: str, tag: str | None) -> None:
-        await self._tracker.wait_tried()
-        if self._tracker.link is None:
-            reasons = "; ".join(f"{url}: {reason}" for url, reason in self._tracker.failures.items())
-            raise UnreachableError(f"no tracker answers ({reasons})")
-        answer = await self._catalog.ask(self._tracker.link, lambda request: Resolve(request, name, tag))
-        _add_resolved(found, "tracker", answer)
-
-    async def _ask_store(self, found: _Round, name: str, tag: str | None) -> None:
+    async def _ask_store(self, found: _Round) -> None:
         assert self._store is not None
-        found.add(await answer_of_store(await self._store(), name, tag))
+        found.add(await answer_of_store(await self._store(), found.name, found.tag))
 
-    async def _ask_neighbours(self, found: _Round, name: str, tag: str | None) -> None:
-        if self._lan is None:
-            return
-        with trio.move_on_after(LAN_S):
-            while not found.came.is_set():
-                await self._lan.ask(
-                    lambda request: Resolve(request, name, tag), lambda answer: _add_resolved(found, "lan", answer)
-                )
-                await trio.sleep(LAN_POLL_S)
+    async def _ask_neighbours(self, found: _Round) -> None:
+        def take(answer: CatalogMessage) -> None:
+            if isinstance(answer, Resolved):
+                found.add_of_neighbour(_answer("lan", answer))
 
-    async def _ask_self(self, found: _Round, name: str, tag: str | None) -> None:
-        book = self._recordbook
-        tags = book.tags(name) if tag is None else [tag]
-        records = tuple(record for t in tags if (record := book.newest(name, t)) is not None)
+        if self._lan is not None:
+            await self._lan.ask(lambda request: Resolve(request, found.name, found.tag), take)
+
+    async def _ask_self(self, found: _Round) -> None:
+        """What was seen before: where the store cannot say otherwise, a site goes on with what it has."""
+        book, name = self._recordbook, found.name
+        tags = book.tags(name) if found.tag is None else [found.tag]
+        records = tuple(record for tag in tags if (record := book.newest(name, tag)) is not None)
         if records:
             found.add(Answer("local", records, book.chain(name)))
-
-    # --- roots ----------------------------------------------------------------------------------
-
-    async def _root_of_tracker(self, version: VersionId) -> bytes | None:
-        if not self._tracker.is_configured:
-            return None
-        await self._tracker.wait_tried()
-        if self._tracker.link is None:
-            raise UnreachableError("no tracker answers")
-        answer = await self._catalog.ask(self._tracker.link, lambda request: RootRequest(request, version))
-        return answer.root if isinstance(answer, RootReply) else None
-
-    async def _root_of_store(self, version: VersionId) -> bytes | None:
-        return await (await self._store()).get_root(version) if self._store is not None else None
-
-    async def _root_of_lan(self, version: VersionId) -> bytes | None:
-        if self._lan is None:
-            return None
-        roots: list[bytes] = []
-
-        def take(answer: CatalogMessage) -> None:
-            if isinstance(answer, RootReply) and answer.root is not None:
-                roots.append(answer.root)
-
-        with trio.move_on_after(LAN_S):
-            while not roots:
-                await self._lan.ask(lambda request: RootRequest(request, version), take)
-                await trio.sleep(LAN_POLL_S)
-        return roots[0] if roots else None
 
 
 async def answer_of_store(store: RecordStore, name: str, tag: str | None) -> Answer:
     """What a store says of a tag, or of all tags of a name; the nearest words where it knows nothing."""
-    tags = [tag] if tag is not None else await store.tags(name)
-    records = [record for each in tags if (record := await store.newest_tag(name, each)) is not None]
+    records = await _records(store, name, [tag] if tag is not None else await store.tags(name))
     if records:
-        return Answer("store", tuple(records), await store.name_chain(name))
+        return Answer("store", records, await store.name_chain(name))
     known = await store.tags(name)
     if known and tag is not None:
         return Answer("store", (), (), near=tuple(f"{name}:{each}" for each in nearest(tag, known)))
     return Answer("store", (), (), near=nearest(name, await store.names()))
 
 
-def _add_resolved(found: _Round, source: str, answer: CatalogMessage) -> None:
-    if isinstance(answer, Resolved):
-        found.add(Answer(source, answer.tag_records, answer.name_records, answer.root, answer.near))
+async def _records(store: RecordStore, name: str, tags: list[str]) -> tuple[bytes, ...]:
+    found: dict[str, bytes] = {}
+    limiter = trio.CapacityLimiter(TAGS_AT_ONCE)
+
+    async def read(tag: str) -> None:
+        async with limiter:
+            record = await store.newest_tag(name, tag)
+        if record is not None:
+            found[tag] = record
+
+    if len(tags) == 1:
+        await read(tags[0])
+    else:
+        async with trio.open_nursery() as nursery:
+            for tag in tags:
+                nursery.start_soon(read, tag)
+    return tuple(found[tag] for tag in tags if tag in found)
+
+
+async def _limit_stragglers(found: _Round, scope: trio.CancelScope) -> None:
+    await found.is_known.wait()
+    await trio.sleep(STRAGGLER_S)
+    scope.cancel()
+
+
+async def _note_failure(found: _Round, source: str, ask: Callable[[_Round], Awaitable[None]]) -> None:
+    try:
+        await ask(found)
+    except* SwarmError as group:
+        found.failures[source] = _first(group)
+
+
+def _first(group: BaseExceptionGroup[SwarmError]) -> SwarmError:
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+
+
+def _answer(source: str, answer: Resolved) -> Answer:
+    return Answer(source, answer.tag_records, answer.name_records, answer.root, answer.near)
 
 
 def _unreachable(found: _Round, *, has_lan: bool) -> SwarmError:
-    if len(found.failures) == 1 and not has_lan:
-        return next(iter(found.failures.values()))
+    errors = list(found.failures.values())
+    if (errors and all(isinstance(error, RefusedError) for error in errors)) or (len(errors) == 1 and not has_lan):
+        return errors[0]
     reasons = [f"{source}: {error.message}" for source, error in found.failures.items()]
     if has_lan:
         reasons.append("LAN: nobody answers")

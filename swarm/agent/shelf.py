@@ -6,9 +6,21 @@ asks for lengths, hands over bytes as they came, and reads bytes that the shelf 
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Protocol
 
 from swarm.protocol.ids import BlockId, Index
+
+
+class Kept(Enum):
+    """What became of bytes that were handed to `Shelf.keep`."""
+
+    NEW = auto()
+    """They are the block, and are here now."""
+    AGAIN = auto()
+    """The block was here already, or is no longer wanted."""
+    WRONG = auto()
+    """They are not the block of that name."""
 
 
 class Shelf(Protocol):
@@ -21,10 +33,13 @@ class Shelf(Protocol):
         """Bytes of a block, None while not known."""
 
     async def read(self, index: Index) -> bytes | None:
-        """The verified bytes, or None where they are not (any longer) here."""
+        """The verified bytes, or None where they are not (any longer) here.
 
-    async def keep(self, index: Index, data: bytes) -> bool:
-        """Verifies the bytes and puts them where they belong; False where they are not the block of that name.
+        Raises UnavailableError where they cannot be had just now; anything else that it raises counts as None.
+        """
 
-        Raises NoSpaceError and PermissionError_, which end a fetch.
+    async def keep(self, index: Index, data: bytes | bytearray) -> Kept:
+        """Verifies the bytes and puts them where they belong.
+
+        What it raises has ended the fetch that it belongs to (a full disk), and nothing else.
         """

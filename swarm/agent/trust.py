@@ -1,8 +1,7 @@
 """What a reference means, given what several sources answered and whom this machine believes. Pure decisions.
 
-Rules (DESIGN 3, Trust): a tag record counts only if its key is in the newest name record; a pinned key must have
-signed it or a record of the chain; the pin holds the realm; nothing older than what was seen; equal number with
-another root is a fork. Unpinned, the first use pins, but never while two keys claim the name.
+Which answers count at all is `claims`'s. Of those the highest record wins; nothing older than what was seen is taken,
+and equal number with another root is a fork (DESIGN 3, Trust).
 """
 
 from __future__ import annotations
@@ -10,32 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from swarm.errors import ForkError, NotFoundError, RefusedError, SwarmError, TrustError
-from swarm.protocol.chain import Chain, is_trusted, is_valid, verify_chain
-from swarm.protocol.ids import Realm
-from swarm.protocol.keys import fingerprint
+from swarm.agent.claims import Answer, Claim, Pinned, Seen, trusted_claims
+from swarm.errors import ForkError, NotFoundError, RefusedError
+from swarm.protocol.chain import Chain
 from swarm.protocol.names import LATEST, nearest
 from swarm.protocol.records import Order, TagRecord, check_follows, compare, decode_tag_record, describe
 from swarm.protocol.tags import newest_release
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one source says of a name. `source` is `tracker`, `store`, `lan` or `local`."""
-
-    source: str
-    tag_records: tuple[bytes, ...]
-    chain: tuple[bytes, ...]
-    root: bytes | None = None
-    near: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """Whom this machine believes about a name; `realm` None: whichever comes first."""
-
-    key: bytes
-    realm: Realm | None
+__all__ = ["Answer", "Decision", "Pinned", "Seen", "check_seen", "decide"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,112 +32,39 @@ class Decision:
     is_first_use: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """One verified tag record with the chain that it came with."""
-
-    answer: Answer
-    chain: Chain
-    record: TagRecord
-    data: bytes
-
-
 def decide(
-    name: str,
-    tag: str | None,
-    answers: Sequence[Answer],
-    *,
-    pin: Pinned | None,
-    seen: bytes | None,
-    seen_chain: tuple[bytes, ...],
-    now_ms: int,
+    name: str, tag: str | None, answers: Sequence[Answer], *, pin: Pinned | None, seen: Seen, now_ms: int
 ) -> Decision:
     """The newest trusted record. `tag` None: `latest`, else the newest release.
 
     Raises NotFoundError, TrustError, ForkError, RefusedError; the message names what the sources said.
     """
-    claims, refusals = _claims(name, answers, pin, seen_chain)
-    if not claims:
-        raise refusals[0] if refusals else _not_found(name, tag, answers)
-    longest = _longest_chain(name, claims, is_pinned=pin is not None)
-    valid = [claim for claim in claims if is_valid(claim.record, longest.chain)]
-    if not valid:
-        raise TrustError(
-            f"{describe(claims[0].record)} is signed by a key that may no longer sign tags of '{name}'",
-            hint="ask the producer; `swarm inspect` shows who may",
-        )
-    chosen = _newest(_choose_tag(name, tag, valid))
+    if not any(answer.tag_records for answer in answers):
+        raise _not_found(name, tag, answers)
+    claims, vouching = trusted_claims(name, answers, pin=pin, seen=seen)
+    chosen = _newest(_choose_tag(name, tag, claims))
     _check_time(chosen.record, now_ms)
-    if seen is not None and check_seen(seen, chosen.data) is Order.OLDER:
+    newest = seen.newest(chosen.record.tag)
+    if newest is not None and check_seen(newest, chosen.data) is Order.OLDER:
         raise RefusedError(
             f"{describe(chosen.record)} is older than what this machine has seen",
             hint="a source is behind or replays the past; try again, or another --tracker or --store",
         )
     return Decision(
-        chosen.record, chosen.data, longest.chain, longest.answer.chain, chosen.answer.source, chosen.answer.root,
+        chosen.record, chosen.data, vouching.chain, vouching.records, chosen.answer.source, chosen.answer.root,
         is_first_use=pin is None,
     )  # fmt: skip
 
 
 def check_seen(seen: bytes, new: bytes) -> Order:
-    """How a record stands to the one seen before; a record of another tag is simply newer."""
+    """How a record stands to the one seen before; one of another tag or (the pin has allowed it) realm is newer."""
     known, record = decode_tag_record(seen), decode_tag_record(new)
-    return check_follows(seen, new) if (known.name, known.tag) == (record.name, record.tag) else Order.NEWER
+    is_of_one_history = (known.realm, known.name, known.tag) == (record.realm, record.name, record.tag)
+    return check_follows(seen, new) if is_of_one_history else Order.NEWER
 
 
-def _claims(
-    name: str, answers: Sequence[Answer], pin: Pinned | None, seen_chain: tuple[bytes, ...]
-) -> tuple[list[_Claim], list[SwarmError]]:
-    claims: list[_Claim] = []
-    refusals: list[SwarmError] = []
-    known = verify_chain(seen_chain, name=name) if seen_chain else None
-    for answer in answers:
-        if not answer.tag_records:
-            continue
-        try:
-            claims.extend(_verified(name, answer, pin, known))
-        except SwarmError as error:
-            refusals.append(error)
-    return claims, refusals
-
-
-def _verified(name: str, answer: Answer, pin: Pinned | None, known: Chain | None) -> Iterable[_Claim]:
-    chain = verify_chain(answer.chain, name=name)
-    if pin is not None and pin.realm is not None and chain.realm != pin.realm:
-        raise TrustError(
-            f"the {answer.source} speaks of '{name}' in realm {chain.realm.hex()}, and {pin.realm.hex()} is pinned",
-            hint=f"if that is right: swarm trust {name} {fingerprint(pin.key)} --realm {chain.realm.hex()}",
-        )
-    if known is not None and known.realm == chain.realm:
-        chain.check_extends(known)
-    found = []
-    for data in answer.tag_records:
-        record = decode_tag_record(data)
-        if record.name != name or record.realm != chain.realm:
-            raise RefusedError(f"the {answer.source} answered for '{name}' with {describe(record)}")
-        if pin is not None and not is_trusted(record, chain, (pin.key,)):
-            raise TrustError(
-                f"'{name}' is signed by {fingerprint(record.key)}, and {fingerprint(pin.key)} is pinned",
-                hint=f"if the new key is right: swarm trust {name} {fingerprint(record.key)}",
-            )
-        found.append(_Claim(answer, chain, record, data))
-    return found
-
-
-def _longest_chain(name: str, claims: Sequence[_Claim], *, is_pinned: bool) -> _Claim:
-    longest = max(claims, key=lambda claim: len(claim.chain.ids))
-    for claim in claims:
-        if longest.chain.extends(claim.chain):
-            continue
-        if is_pinned:
-            longest.chain.check_extends(claim.chain)
-        keys = ", ".join(sorted({fingerprint(c.record.key) for c in claims}))
-        raise TrustError(f"several keys claim '{name}': {keys}", hint="say which one you mean: --publisher FINGERPRINT")
-    return longest
-
-
-def _choose_tag(name: str, tag: str | None, claims: Sequence[_Claim]) -> list[_Claim]:
-    by_tag: dict[str, list[_Claim]] = {}
+def _choose_tag(name: str, tag: str | None, claims: Sequence[Claim]) -> list[Claim]:
+    by_tag: dict[str, list[Claim]] = {}
     for claim in claims:
         by_tag.setdefault(claim.record.tag, []).append(claim)
     chosen: str | None = tag if tag is not None else LATEST
@@ -169,12 +77,12 @@ def _choose_tag(name: str, tag: str | None, claims: Sequence[_Claim]) -> list[_C
     return by_tag[chosen]
 
 
-def _is_alive(claims: Iterable[_Claim]) -> bool:
+def _is_alive(claims: Iterable[Claim]) -> bool:
     newest = max(claims, key=lambda claim: claim.record.order, default=None)
     return newest is not None and newest.record.root is not None
 
 
-def _newest(claims: Sequence[_Claim]) -> _Claim:
+def _newest(claims: Sequence[Claim]) -> Claim:
     newest = max(claims, key=lambda claim: claim.record.order)
     for claim in claims:
         if compare(newest.record, claim.record) is Order.FORK:

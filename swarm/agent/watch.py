@@ -22,7 +22,7 @@ STALLED_S = 2.0
 """Without a byte for so long the progress line says why."""
 
 SOURCELESS_S = 60.0
-"""With neither a neighbour nor a store nor a tracker for so long, the fetch ends: nothing will come."""
+"""With neither a neighbour nor a tracker nor a store that answers for so long, the fetch ends: nothing will come."""
 
 
 class Watch:
@@ -39,7 +39,6 @@ class Watch:
         self.phase = Phase.MANIFEST
         self.bytes_total: int | None = None
         self.bytes_local = 0
-        self.has_store = False
 
     async def run(self) -> None:
         """For as long as the fetch; cancelled at its end."""
@@ -65,7 +64,7 @@ class Watch:
             bytes_peer=account.bytes_peer,
             bytes_origin=account.bytes_origin,
             bytes_local=self.bytes_local,
-            peers=account.peer_count,
+            peers=len(self._agent.driver.links.agents()),
             waiting=self._waiting(now),
             bytes_sent=account.bytes_sent,
         )
@@ -89,15 +88,18 @@ class Watch:
         if index is None:
             return None
         driver = self._agent.driver
-        reason = driver.node.why(self._shelf.version_id, Index(index), now)
-        return reason if driver.store_trouble is None else f"{reason}; the store: {driver.store_trouble.message}"
+        reason, trouble = driver.node.why(self._shelf.version_id, Index(index), now), driver.store_reads.trouble
+        return reason if trouble is None else f"{reason}; the store: {trouble.message}"
 
     def _look_for_sources(self, now: float) -> None:
-        has_tracker = self._agent.tracker.link is not None
-        if self._account.peers or has_tracker or self.has_store or self.phase not in (Phase.MANIFEST, Phase.FETCH):
+        driver, trouble = self._agent.driver, self._agent.driver.store_reads.trouble
+        is_waiting = self.phase in (Phase.MANIFEST, Phase.FETCH) and not self._shelf.lacking.is_empty
+        has_store = self._agent.parts.reads_store and trouble is None
+        if not is_waiting or has_store or self._agent.tracker.link is not None or driver.links.agents():
             self._source_at = now
         elif now - self._source_at > SOURCELESS_S:
             raise UnreachableError(
-                f"no peer, no tracker and no store could be reached for {SOURCELESS_S:.0f} s",
+                f"no peer, no tracker and no store could be reached for {SOURCELESS_S:.0f} s"
+                + (f"; the store: {trouble.message}" if trouble is not None else ""),
                 hint="what has come is kept: run the same command again when there is a source",
             )

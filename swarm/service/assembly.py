@@ -6,20 +6,20 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import trio
 
 from swarm.agent.agent import Agent, AgentParts, Self, open_agent
-from swarm.agent.driver import Driver, Limits
 from swarm.agent.library import open_held
-from swarm.agent.pacing import Pacer
+from swarm.agent.pacing import Limits, Pacer
 from swarm.agent.tracker_link import TrackerAddress
 from swarm.config.configs import CommonConfig
 from swarm.config.store_options import options_of
-from swarm.errors import InternalError, PermissionError_, UnavailableError
+from swarm.errors import PermissionError_, UnavailableError
 from swarm.exchange.events import BlocksLost
 from swarm.holdings.holdings import Holdings, open_holdings
-from swarm.protocol.ids import Index, Runs, VersionId
+from swarm.protocol.ids import BlockId, Runs, VersionId
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.messages import LostReason
 from swarm.service.lazy_store import LazyStore
@@ -27,6 +27,7 @@ from swarm.service.tracker_pins import TrackerPins
 from swarm.store.http import HttpBlocks
 from swarm.transport.discovery import open_discovery
 from swarm.transport.libp2p_host import TransportConfig, open_transport
+from swarm.transport.nursery_of_one import nursery_of_one
 
 
 @dataclass(slots=True)
@@ -55,8 +56,7 @@ async def open_parts(
     store = LazyStore(config.store, options_of(config)) if config.store is not None else None
     me = Self(key.agent_id, config.site, is_origin=is_origin, reads_store=store is not None)
     async with AsyncExitStack() as stack:
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        stack.callback(nursery.cancel_scope.cancel)
+        nursery = await stack.enter_async_context(nursery_of_one())
         if store is not None:
             nursery.start_soon(store.run)
         holdings = await stack.enter_async_context(open_holdings(config.home))
@@ -69,8 +69,6 @@ async def open_parts(
         if config.lan:
             discovery = await stack.enter_async_context(open_discovery(transport.peer_id, lambda: transport.addresses))
         web = await stack.enter_async_context(HttpBlocks(options_of(config)))
-        limits = Limits(Pacer(config.upload_limit), Pacer(config.download_limit), Pacer(config.origin_limit))
-        reader = StoreReader(store, web, holdings, limits.origin)
         parts = AgentParts(
             me=me,
             transport=transport,
@@ -78,14 +76,13 @@ async def open_parts(
             trackers=config.tracker if trackers is None else trackers,
             find_tracker=TrackerFinder(config.home).find,
             store=store.get if store is not None else None,
-            read_store=reader.read,
-            load_version=lambda version: open_held(holdings, version),
+            read_block=StoreReader(store, web).read,
+            load_version=partial(open_held, holdings, reads_store=me.reads_store),
             root_of=holdings.root,
             discovery=discovery,
-            limits=limits,
+            limits=Limits(Pacer(config.upload_limit), Pacer(config.download_limit), Pacer(config.origin_limit)),
         )
         agent = await stack.enter_async_context(open_agent(parts))
-        reader.driver = agent.driver
         holdings.on_lost = _withdraw(agent)
         yield Parts(agent, holdings, store, me)
 
@@ -96,25 +93,21 @@ def _withdraw(agent: Agent) -> Callable[[VersionId, Runs], None]:
 
 
 class StoreReader:
-    """Reads leased blocks: by the URL that came with the lease, else with this machine's own credentials."""
+    """Reads leased blocks: with this machine's own credentials, else by the URL that came with the lease."""
 
-    def __init__(self, store: LazyStore | None, web: HttpBlocks, holdings: Holdings, pacer: Pacer) -> None:
+    def __init__(self, store: LazyStore | None, web: HttpBlocks) -> None:
         self._store = store
         self._web = web
-        self._holdings = holdings
-        self._pacer = pacer
-        self.driver: Driver | None = None
 
-    async def read(self, version: VersionId, index: Index, url: str | None, moved: Callable[[int], None]) -> bytes:
+    async def read(self, block: BlockId, length: int, url: str | None, moved: Callable[[int], None]) -> bytes:
         """The verified bytes of a block. Raises what the store raises."""
-        shelf = self.driver.shelf_of(version) if self.driver is not None else None
-        block, length = (shelf.id_of(index), shelf.length_of(index)) if shelf is not None else (None, None)
-        if block is None or length is None:
-            raise InternalError(f"block {index} is to be read from the store, and its name is not known")
-        await self._pacer.take(length)
         if self._store is not None:
-            store = await self._store.get()
-            return await store.get_block(block, max_length=length, moved=moved, is_retried=False)
+            try:
+                store = await self._store.get()
+                return await store.get_block(block, max_length=length, moved=moved, is_retried=False)
+            except PermissionError_:
+                if url is None:
+                    raise
         if url is None:
             raise UnavailableError("no store is configured here, and the lease came without a URL")
         try:

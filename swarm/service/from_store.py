@@ -35,16 +35,9 @@ async def load_from_store(store: Store, reference: Reference, config: CommonConf
         raise UsageError("--from-store takes NAME[:TAG]", hint="a digest alone has no signed record to announce")
     name, tag = reference.name, reference.tag
     answer = await answer_of_store(store, name, tag)
-    book = Recordbook(config.home)
-    decision = decide(
-        name,
-        tag,
-        [answer],
-        pin=pinned(config, name),
-        seen=book.newest(name, tag) if tag is not None else None,
-        seen_chain=book.chain(name),
-        now_ms=time.time_ns() // 1_000_000,
-    )
+    seen = Recordbook(config.home).seen(name)
+    now_ms = time.time_ns() // 1_000_000
+    decision = decide(name, tag, [answer], pin=pinned(config, name), seen=seen, now_ms=now_ms)
     assert decision.record.root is not None
     root_bytes = await store.get_root(decision.record.root)
     refs = IndexSpace(decode_root(root_bytes)).page_refs

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import os
 from pathlib import Path
 
 import trio
 
+from swarm.agent.agent import Agent
 from swarm.agent.library import open_held
 from swarm.agent.notices import Level, Note, Observer, Ready
 from swarm.agent.unwrapping import unwrapped
 from swarm.config.configs import ServeConfig
 from swarm.config.key_file import load_or_make_identity
 from swarm.errors import NotFoundError
-from swarm.exchange import commands as c
-from swarm.exchange import events as e
 from swarm.holdings.holdings import Holdings
 from swarm.holdings.record import HoldingRecord
 from swarm.service.assembly import Parts, open_parts
@@ -23,7 +22,15 @@ from swarm.service.watching import report_serving
 IDENTITY_FILE = "agent.key"
 
 LINGER_S = 10.0
-"""`--linger auto`, as for a fetch."""
+"""`--linger auto`: at most, as for a fetch."""
+
+FOUND_S = 3.0
+"""A tracker's hand-out or zeroconf, a dial, an answer: before that nobody can have asked for anything."""
+
+IDLE_S = 2.0
+"""Nothing given for so long: the neighbours have what they wanted."""
+
+LOOK_S = 0.25
 
 
 @unwrapped
@@ -32,23 +39,31 @@ async def serve(config: ServeConfig, observer: Observer) -> None:
     key = load_or_make_identity(config.identity or config.common.home / IDENTITY_FILE, "agent key")
     async with open_parts(config.common, key=key) as parts:
         records = await _chosen(parts.holdings, config.what)
+        if not records:
+            observer.notify(Note("nothing is held here yet; what is fetched meanwhile will be given", Level.WARNING))
         for record in records:
             await _open(parts, record, observer)
         transport = parts.agent.parts.transport
         observer.notify(Ready("serve", transport.addresses, None, transport.peer_id, None))
-        released = _released(parts, len(records))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(report_serving, parts.agent, observer)
-            nursery.start_soon(parts.agent.driver.wait_failed)
-            if config.linger is None:
-                with trio.move_on_after(LINGER_S):
-                    await released.wait()
-            elif math.isinf(config.linger):
-                await trio.sleep_forever()
-            else:
-                await trio.sleep(config.linger)
+            await _linger(parts.agent, config.linger)
             nursery.cancel_scope.cancel()
         await parts.agent.leave()
+
+
+async def _linger(agent: Agent, linger_s: float | None) -> None:
+    """None: until nothing has been given for a while, but not before the neighbours can have found this agent."""
+    if linger_s is not None:
+        await trio.sleep(linger_s)  # which may be infinite
+        return
+    with trio.move_on_after(LINGER_S):
+        await trio.sleep(FOUND_S)
+        busy_at = trio.current_time()
+        while trio.current_time() - busy_at < IDLE_S:
+            if agent.driver.node.statistics().sending:
+                busy_at = trio.current_time()
+            await trio.sleep(LOOK_S)
 
 
 async def _chosen(holdings: Holdings, what: tuple[str, ...]) -> list[HoldingRecord]:
@@ -65,8 +80,8 @@ async def _chosen(holdings: Holdings, what: tuple[str, ...]) -> list[HoldingReco
 
 
 def _means(word: str, record: HoldingRecord) -> bool:
-    name = record.label.partition(":")[0]
-    return word in (record.label, name) or str(Path(word).resolve()).encode() == record.directory
+    name = record.label[:1] + record.label[1:].partition("@")[0].partition(":")[0]
+    return word in (record.label, name) or os.fsencode(Path(word).resolve()) == record.directory
 
 
 async def _open(parts: Parts, record: HoldingRecord, observer: Observer) -> None:
@@ -74,22 +89,4 @@ async def _open(parts: Parts, record: HoldingRecord, observer: Observer) -> None
     if found is None:
         observer.notify(Note(f"{record.label}: its file list is gone; fetch it again", Level.WARNING))
         return
-    event, shelf = found
-    parts.agent.driver.put_shelf(record.version, shelf)
-    parts.agent.driver.submit(event)
-
-
-def _released(parts: Parts, count: int) -> trio.Event:
-    """Set when no neighbour lacks anything of any version that is served."""
-    done = trio.Event()
-    seen: set[bytes] = set()
-
-    def watch(_event: e.Event, commands: list[c.Command]) -> None:
-        for command in commands:
-            if isinstance(command, c.Released):
-                seen.add(command.version)
-                if len(seen) >= count:
-                    done.set()
-
-    parts.agent.watchers.append(watch)
-    return done
+    parts.agent.driver.shelves.open(*found)

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from swarm.errors import RefusedError
+from swarm.holdings.oserror import translated
 from swarm.protocol.ids import PeerId
 
 FILE_NAME = "trackers.json"
@@ -22,7 +23,7 @@ class TrackerPins:
         self._path = Path(home) / FILE_NAME
 
     def check(self, url: str, peer_id: PeerId | None) -> None:
-        """Pins on first use. Raises RefusedError where the URL has another peer id now."""
+        """Pins on first use. Raises RefusedError where the URL has another peer id now, PermissionError_."""
         if peer_id is None or url.startswith("/"):
             return
         pins = self._read()
@@ -37,15 +38,16 @@ class TrackerPins:
 
     def _read(self) -> dict[str, str]:
         try:
-            found = json.loads(self._path.read_text())
-        except FileNotFoundError:
-            return {}
-        except (ValueError, OSError) as error:
+            with translated(f"read {self._path}"):
+                text = self._path.read_text() if self._path.exists() else "{}"
+            found = json.loads(text)
+        except ValueError as error:
             raise RefusedError(f"{self._path} cannot be read: {error}", hint="remove it; it is made anew") from error
         return {str(url): str(peer) for url, peer in found.items()} if isinstance(found, dict) else {}
 
     def _write(self, pins: dict[str, str]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
-        temporary.replace(self._path)
+        with translated(f"write {self._path}"):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
+            temporary.replace(self._path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trio
@@ -46,8 +46,9 @@ async def run_tracker(config: TrackerConfig, observer: Observer) -> None:
 
 @asynccontextmanager
 async def open_embedded_tracker(config: SeedConfig) -> AsyncIterator[EmbeddedTracker]:
-    """A tracker for a seeder that was given none: a peer of its own in the same process."""
-    inside = TrackerConfig(config.common, http=config.http)
+    """A tracker for a seeder that was given none: a peer of its own in the same process, at a port of its own."""
+    listen = tuple(replace(each, port=0) for each in config.common.listen)
+    inside = TrackerConfig(replace(config.common, listen=listen), http=config.http)
     async with _open(inside, config.common.home / IDENTITY_FILE) as tracker:
         yield EmbeddedTracker(tracker.addresses, tracker.urls[0] if tracker.urls else None)
 

@@ -96,12 +96,13 @@ async def test_an_interrupted_fetch_goes_on_where_it_was(tmp_path: Path) -> None
     async with open_world(tmp_path) as world:
         publication = await world.publish(data, "data:1.0.0")
         consumer = await world.machine(reads_store=True)
-        with trio.CancelScope() as scope:
-            consumer.agent.watchers.append(lambda _event, _commands: _cancel_after(world, scope, 8))
+        with (
+            trio.CancelScope() as scope,
+            consumer.agent.watched_by(lambda _event, _commands: _cancel_after(world, scope, 8)),
+        ):
             await consumer.fetch("data:1.0.0", tmp_path / "copy")
         assert scope.cancelled_caught
         assert not (tmp_path / "copy").exists()
-        consumer.agent.watchers.clear()
         before = world.store_reads
         again = await world.machine(reads_store=True, home=tmp_path / "home1")
         receipt = await again.fetch("data:1.0.0", tmp_path / "copy")

@@ -1,4 +1,4 @@
-"""A recorded event log of a real agent, replayed into a fresh node, gives the same commands: the core has no other input."""
+"""A recorded event log of a real agent, replayed into a fresh node, gives the same commands: it has no other input."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarm.agent.trust import Answer, Decision, Pinned, decide
+from swarm.agent.trust import Answer, Decision, Pinned, Seen, decide
 from swarm.errors import ForkError, NotFoundError, RefusedError, SwarmError, TrustError
 from swarm.protocol.ids import Realm, VersionId
 from swarm.protocol.keys import SigningKey
@@ -33,7 +33,13 @@ def chain(*steps: tuple[SigningKey, tuple[SigningKey, ...]], realm: Realm = REAL
 
 
 def tagged(
-    key: SigningKey = ALICE, *, tag: str = "latest", seq: int = 0, to: int | None = 1, epoch: int = 1, realm: Realm = REALM
+    key: SigningKey = ALICE,
+    *,
+    tag: str = "latest",
+    seq: int = 0,
+    to: int | None = 1,
+    epoch: int = 1,
+    realm: Realm = REALM,
 ) -> bytes:
     record = TagRecord(
         realm, "data", tag, epoch, seq, b"p" * 32 if seq else None, None if to is None else root(to), NOW,
@@ -53,7 +59,8 @@ def ask(
     seen_chain: tuple[bytes, ...] = (),
     now_ms: int = NOW,
 ) -> Decision:
-    return decide("data", tag, answers, pin=pin, seen=seen, seen_chain=seen_chain, now_ms=now_ms)
+    book = Seen(lambda _tag: seen, seen_chain)
+    return decide("data", tag, answers, pin=pin, seen=book, now_ms=now_ms)
 
 
 def store(*records: bytes, names: tuple[bytes, ...] = ALICES) -> Answer:

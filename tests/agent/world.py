@@ -10,21 +10,22 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 from swarm.agent.agent import Agent, AgentParts, Self, open_agent
-from swarm.agent.driver import Limits
 from swarm.agent.fetch import FetchOrder, fetch
 from swarm.agent.library import HeldVersion, open_held, opened
 from swarm.agent.notices import Notice, Receipt
+from swarm.agent.pacing import Limits
 from swarm.agent.tracker_link import TrackerAddress
 from swarm.agent.trust import Pinned
 from swarm.dataset.selection import Selection
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.holdings.holdings import Holdings, open_holdings
-from swarm.protocol.ids import Index, VersionId
+from swarm.protocol.ids import BlockId, Index
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.messages import LostReason, PeerInfo
 from swarm.protocol.names import parse_reference
@@ -111,13 +112,8 @@ class World:
         transport = await self._stack.enter_async_context(self.network.transport(key.peer_id, me.hello()))
         me.addresses = lambda: transport.addresses
 
-        async def read_store(version: VersionId, index: Index, _url: str | None, moved: Callable[[int], None]) -> bytes:
+        async def read_block(block: BlockId, length: int, _url: str | None, moved: Callable[[int], None]) -> bytes:
             self.store_reads += 1
-            shelf = agent.driver.shelf_of(version)
-            assert shelf is not None
-            block, length = shelf.id_of(index), shelf.length_of(index)
-            assert block is not None
-            assert length is not None
             return await self.store.get_block(block, max_length=length, moved=moved)
 
         parts = AgentParts(
@@ -127,8 +123,8 @@ class World:
             trackers=(),
             find_tracker=_no_tracker,
             store=self._store,
-            read_store=read_store if reads_store else None,
-            load_version=lambda version: open_held(holdings, version),
+            read_block=read_block if reads_store else None,
+            load_version=partial(open_held, holdings, reads_store=reads_store),
             root_of=holdings.root,
             limits=limits or Limits(),
             trace=trace,
@@ -148,8 +144,8 @@ class World:
         await machine.holdings.add_source(version, publication.scan, "data")
         have = await machine.holdings.have(version.id)
         assert have is not None
-        machine.agent.driver.put_shelf(version.id, HeldVersion(version, machine.holdings))
-        machine.agent.driver.submit(opened(version, have.runs(), is_origin=True, reads_store=False))
+        event = opened(version, have.runs(), is_origin=True, reads_store=False)
+        machine.agent.driver.shelves.open(event, HeldVersion(version, machine.holdings))
         return machine
 
     async def _store(self) -> Store:

@@ -1,0 +1,38 @@
+"""Whole blocks that have come and wait for the disk: counted over all connections, so that memory is bounded.
+
+Credit bounds what is asked for, but a request that a slow disk lets grow old is given up and made again elsewhere:
+without this count a disk that hangs would fill the memory with blocks that wait for it.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from swarm.exchange.config import RECEIVE_BYTES_MAX
+
+BACKLOG_BYTES_MAX = RECEIVE_BYTES_MAX
+"""As much as may be promised to us at once; then no connection's frames are read until the disk has taken some."""
+
+
+class Backlog:
+    """Shared by all receivers of an agent."""
+
+    def __init__(self, bytes_max: int = BACKLOG_BYTES_MAX) -> None:
+        self.bytes = 0
+        self._bytes_max = bytes_max
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    def add(self, count: int) -> None:
+        """A block has come whole."""
+        self.bytes += count
+
+    def remove(self, count: int) -> None:
+        """It is kept, or refused."""
+        self.bytes -= count
+        if self.bytes < self._bytes_max:
+            self._waiting.unpark_all()
+
+    async def wait_for_room(self) -> None:
+        """Until less than the bound waits. No checkpoint where that is so."""
+        while self.bytes >= self._bytes_max:
+            await self._waiting.park()

@@ -1,0 +1,125 @@
+"""From what somebody typed to the version that is meant, and its root.
+
+`name:tag` is asked of every source and judged by `trust`; `name@digest` needs nobody's word; a few digits are looked
+for among what is held here, then among what the name's tags mean now: anybody can make a version whose digest begins
+so, and it must be signed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from swarm.agent.agent import Agent
+from swarm.agent.claims import Answer, Pinned, is_believable, trusted_claims
+from swarm.agent.notices import Level, Note, Observer, Resolved
+from swarm.agent.trust import Decision, decide
+from swarm.errors import InternalError, NotFoundError, UsageError
+from swarm.holdings.holdings import Holdings
+from swarm.protocol.ids import VersionId, digest
+from swarm.protocol.keys import fingerprint
+from swarm.protocol.manifest import Root, decode_root
+from swarm.protocol.names import Reference
+
+Remember = Callable[[str, Pinned], None]
+"""Is called with a name that was used for the first time, the key that signed it and its realm; may touch the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The version that a reference turned out to mean, and what the user calls it."""
+
+    label: str
+    version: VersionId
+    root_bytes: bytes
+    root: Root
+
+
+class Targets:
+    """Finds targets. `remember` None: nothing is pinned or noted down (a dry run)."""
+
+    def __init__(
+        self, agent: Agent, holdings: Holdings, pin: Pinned | None, remember: Remember | None, observer: Observer
+    ) -> None:
+        self._agent = agent
+        self._holdings = holdings
+        self._pin = pin
+        self._remember = remember
+        self._observer = observer
+
+    async def find(self, reference: Reference) -> Target:
+        """Raises NotFoundError, UnreachableError, RefusedError (trust, forks); UsageError: an ambiguous prefix."""
+        if reference.version is not None:
+            return await self._target(str(reference), reference.version, None)
+        if reference.digest_prefix is not None:
+            version = await self._of_prefix(reference.name, reference.digest_prefix)
+            return await self._target(f"{reference.name}@{version.hex()}", version, None)
+        return await self._of_tag(reference.name, reference.tag)
+
+    # --- tags -----------------------------------------------------------------------------------
+
+    async def _of_tag(self, name: str, tag: str | None) -> Target:
+        answers = await self._ask(name, tag)
+        seen = self._agent.recordbook.seen(name)
+        decision = decide(name, tag, answers, pin=self._pin, seen=seen, now_ms=time.time_ns() // 1_000_000)
+        record = decision.record
+        if record.root is None:
+            raise InternalError("a tombstone was chosen")
+        await self._note_down(decision)
+        target = await self._target(f"{name}:{record.tag}", record.root, decision.root)
+        self._observer.notify(
+            Resolved(target.label, target.version.hex(), fingerprint(record.key), decision.source, record.time)
+        )
+        return target
+
+    async def _ask(self, name: str, tag: str | None) -> list[Answer]:
+        seen = self._agent.recordbook.seen(name)
+        return await self._agent.resolver.ask(name, tag, partial(is_believable, name, pin=self._pin, seen=seen))
+
+    async def _note_down(self, decision: Decision) -> None:
+        """After signature and chain were accepted, and only then."""
+        record, me = decision.record, self._agent.parts.me
+        me.realm = me.realm or record.realm
+        if self._remember is None:
+            return
+        book = self._agent.recordbook
+        await trio.to_thread.run_sync(book.keep, record.name, record.tag, decision.data, decision.chain_records)
+        if decision.is_first_use:
+            await trio.to_thread.run_sync(self._remember, record.name, Pinned(record.key, record.realm))
+            text = f"first use of {record.name}: from now on its publisher is {fingerprint(record.key)}"
+            self._observer.notify(Note(text, Level.WARNING))
+
+    # --- digests --------------------------------------------------------------------------------
+
+    async def _of_prefix(self, name: str, digits: str) -> VersionId:
+        held = {record.version for record in await self._holdings.records()}
+        matching = sorted(version for version in held if version.hex().startswith(digits))
+        if not matching:
+            matching = sorted(version for version in await self._signed(name) if version.hex().startswith(digits))
+        if not matching:
+            hint = "write all 64 digits: only what is held here and what the tags mean now is found by fewer"
+            raise NotFoundError(f"no version of {name} that is known begins with {digits}", hint=hint)
+        if len(matching) > 1:
+            shown = ", ".join(version.hex()[: len(digits) + 4] for version in matching)
+            raise UsageError(f"{digits} begins several versions: {shown}", hint="write more digits")
+        return matching[0]
+
+    async def _signed(self, name: str) -> set[VersionId]:
+        """What the tags of a name mean, by records that may be believed."""
+        answers = await self._ask(name, None)
+        if not any(answer.tag_records for answer in answers):
+            return set()
+        seen = self._agent.recordbook.seen(name)
+        claims, _vouching = trusted_claims(name, answers, pin=self._pin, seen=seen)
+        return {claim.record.root for claim in claims if claim.record.root is not None}
+
+    async def _target(self, label: str, version: VersionId, root_bytes: bytes | None) -> Target:
+        if root_bytes is None or digest(root_bytes) != version:
+            root_bytes = await self._holdings.root(version) or await self._agent.resolver.find_root(version)
+        target = Target(label, version, root_bytes, decode_root(root_bytes))
+        await self._holdings.keep_root(root_bytes)
+        return target
