@@ -257,7 +257,7 @@ class Giving:
         for session in self._state.sessions.values():
             if session.share is not None:
                 moving = self._moving(session)
-                is_stalled = not moving and self._state.now - session.news_at >= STALLED_S
+                is_stalled = not moving and self._state.now - session.gained_at >= STALLED_S
                 held = 0 if is_stalled else session.picker.availability.held()
                 session.share.review(held=held, moving=moving, lacked=self._lacked(session))
 

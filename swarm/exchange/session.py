@@ -50,6 +50,8 @@ class Session:
         self.generation = 0
         """Counts what was newly here, so that an offer in vain is repeated only when there is news."""
         self.opened_at = now
+        self.gained_at = now
+        """When a neighbour last got anything."""
         self.news_at = now
         """When a block was last seen to become new to anybody: patience is counted from here."""
         self.extra_degree = 0
@@ -152,6 +154,7 @@ class Session:
         news = self.meet(peer).gain(mask)
         if news and not peer.possessions[self.version].is_origin:
             self.picker.availability.add(news)
+            self.gained_at = now
             if news & ~self.have:
                 self.news_at = now
         return news
