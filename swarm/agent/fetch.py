@@ -17,7 +17,7 @@ from swarm.agent.estimate import estimate
 from swarm.agent.fetch_shelf import FetchShelf
 from swarm.agent.links import peer_of
 from swarm.agent.notices import Committed, Level, Note, Observer, Phase, Planned, Receipt
-from swarm.agent.target import Remember, Target, Targets
+from swarm.agent.target import Remember, Target, Targets, judging
 from swarm.agent.unwrapping import unwrapped
 from swarm.agent.watch import Watch
 from swarm.dataset.selection import Selection
@@ -154,7 +154,8 @@ class _Fetch:
         await self._shelf.wait_whole()
 
     async def _assemble(self) -> Version:
-        version = await self._holdings.version(self._target.version)
+        with judging(self._target.label):
+            version = await self._holdings.version(self._target.version)
         if version is None:
             raise DecodeError(f"the pages of {self._target.label} were here and are not any more", hint="run it again")
         first = Index(version.space.page_count)

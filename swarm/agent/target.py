@@ -8,7 +8,8 @@ so, and it must be signed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +19,7 @@ from swarm.agent.agent import Agent
 from swarm.agent.claims import Answer, Pinned, is_believable, trusted_claims
 from swarm.agent.notices import Level, Note, Observer, Resolved
 from swarm.agent.trust import Decision, decide
-from swarm.errors import InternalError, NotFoundError, UsageError
+from swarm.errors import DecodeError, InternalError, NotFoundError, UnsafeManifestError, UsageError
 from swarm.holdings.holdings import Holdings
 from swarm.protocol.ids import VersionId, digest
 from swarm.protocol.keys import fingerprint
@@ -37,6 +38,16 @@ class Target:
     version: VersionId
     root_bytes: bytes
     root: Root
+
+
+@contextmanager
+def judging(label: str) -> Iterator[None]:
+    """Says whose manifest it is that is refused. Its hash was right: nobody on the way has changed it."""
+    try:
+        yield
+    except (DecodeError, UnsafeManifestError) as error:
+        text = f"the manifest of {label} is refused: {error.message}"
+        raise type(error)(text, hint=error.hint or "nothing was written; its producer made it so") from error
 
 
 class Targets:
@@ -120,6 +131,7 @@ class Targets:
     async def _target(self, label: str, version: VersionId, root_bytes: bytes | None) -> Target:
         if root_bytes is None or digest(root_bytes) != version:
             root_bytes = await self._holdings.root(version) or await self._agent.resolver.find_root(version)
-        target = Target(label, version, root_bytes, decode_root(root_bytes))
+        with judging(label):
+            target = Target(label, version, root_bytes, decode_root(root_bytes))
         await self._holdings.keep_root(root_bytes)
         return target

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from tests.e2e.processes import Machine, Process, Stage
 from tests.e2e.stores import blocks_of, copy_store, remove, spoil
 
 pytestmark = pytest.mark.timeout(300)
+
+Spoiling = Callable[[Path], str]
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def test_a_missing_block_is_named(store: Path, consumer: Machine) -> None:
 
 @pytest.mark.parametrize(("spoiling", "code"), [(spoil, 7), (remove, 3)])
 def test_under_leases_it_fails_as_clearly(
-    stage: Stage, store: Path, consumer: Machine, spoiling: type[spoil], code: int
+    stage: Stage, store: Path, consumer: Machine, spoiling: Spoiling, code: int
 ) -> None:
     url = start_tracker(stage, store)
     block = spoiling(blocks_of(store)[0])
@@ -96,7 +99,7 @@ def test_under_leases_it_fails_as_clearly(
 
 @pytest.mark.parametrize("spoiling", [spoil, remove])
 def test_it_is_taken_from_a_peer_that_has_it(
-    good: Good, stage: Stage, store: Path, consumer: Machine, spoiling: type[spoil]
+    good: Good, stage: Stage, store: Path, consumer: Machine, spoiling: Spoiling
 ) -> None:
     url = start_tracker(stage, store)
     holder_of_everything(stage, good, store, url)

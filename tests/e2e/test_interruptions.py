@@ -6,14 +6,13 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.datasets import KIB, MIB, adds_up, bytes_of, insert, make_data, same
-from tests.e2e.processes import Event, Machine, Process, Stage, until
+from tests.e2e.processes import Event, Process, Stage, until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -44,8 +43,8 @@ def house(shared: Stage) -> House:
 
 
 @pytest.fixture
-def tracker(stage: Stage, house: House) -> Iterator[Process]:
-    yield stage.machine("tracker").start("tracker", "--store", house.store)
+def tracker(stage: Stage, house: House) -> Process:
+    return stage.machine("tracker").start("tracker", "--store", house.store)
 
 
 def url(service: Process) -> str:
@@ -58,7 +57,7 @@ def port(service: Process) -> str:
 
 def is_under_way(event: Event) -> bool:
     """Some blocks have come, and most have not."""
-    return event["phase"] == "fetch" and 0 < event["bytes_done"] < TOTAL / 2
+    return event["phase"] == "fetch" and bool(0 < event["bytes_done"] < TOTAL / 2)
 
 
 # --- a fetch --------------------------------------------------------------------------------------
