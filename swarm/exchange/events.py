@@ -199,6 +199,14 @@ class BlockRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerOffended:
+    """What came on the block stream was not asked for, or does not fit together; the connection is ending."""
+
+    connection: ConnectionId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlockAborted:
     """The sender said that it will not finish this block (cancelled, or lost it)."""
 
@@ -289,6 +297,7 @@ Event = (
     | Progressed
     | BlockArrived
     | BlockRefused
+    | PeerOffended
     | BlockAborted
     | BlockSent
     | SendFailed

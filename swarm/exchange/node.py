@@ -91,6 +91,9 @@ class Node:
                 self._send_failed(event)
             case e.BlockRefused():
                 self._refused(event)
+            case e.PeerOffended():
+                if link := self._state.peers.link(event.connection):
+                    self._offended(link, event.reason)
             case e.BlockAborted():
                 self._taking.on_aborted(event)
             case e.StoreRead():
