@@ -84,6 +84,13 @@ def touch_up(catalog: Catalog, plan: Plan) -> None:
         catalog.adopt(plan.old, signatures)
 
 
+def recover_at(catalog: Catalog, dest: bytes, tick: Tick) -> None:
+    """Ends what another run began at a DEST, whose lock is held. Raises SwarmError."""
+    for pending in catalog.index.pending():
+        if pending.dest == dest:
+            recover(catalog, pending, tick)
+
+
 def recover(catalog: Catalog, pending: PendingRecord, tick: Tick) -> bool:
     """Ends a commit that another run began; its DEST's lock is held. False where its area is in use, or its version's
     pages are gone. Raises SwarmError."""
@@ -182,8 +189,12 @@ def _end(catalog: Catalog, pending: PendingRecord, area: Area | None, signatures
 
 
 def remove_areas(catalog: Catalog, dest: bytes) -> None:
-    """Whatever was staged for a DEST, of any version; what somebody works on, or is another user's, stays."""
+    """Whatever was staged for a DEST, of any version. What somebody works on, or is another user's, stays; so does the
+    area of a commit that has not ended: what a user had in the old tree may be there."""
+    needed = {pending.area for pending in catalog.index.pending()}
     for path in areas(dest):
+        if path in needed:
+            continue
         with suppress(SwarmError):
             area = try_take(path)
             if area is not None:

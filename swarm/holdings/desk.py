@@ -122,6 +122,7 @@ class Desk:
 
     def finish(self, tick: Tick) -> Signatures:
         """The first half of a commit, which can be broken off."""
+        self._has_written = True
         return finish(self._plan, self._area, tick)
 
     def commit(self, signatures: Signatures, tick: Tick) -> Committed:

@@ -21,6 +21,7 @@ from swarm.dataset.entries import Scan
 from swarm.dataset.selection import Selection
 from swarm.errors import InternalError, NotFoundError, RefusedError
 from swarm.holdings.catalog import Catalog
+from swarm.holdings.commit import recover_at
 from swarm.holdings.desk import Desk, open_desk
 from swarm.holdings.home import Home
 from swarm.holdings.lock import Lock, owner, try_lock
@@ -252,9 +253,7 @@ class Holdings:
     def _open_desk(
         self, version: Version, dest: bytes, selection: Selection, asked: Asked, tick: Tick
     ) -> tuple[Plan, Desk | None]:
-        for pending in self._catalog.index.pending():
-            if pending.dest == dest:
-                recover(self._catalog, pending, tick)
+        recover_at(self._catalog, dest, tick)
         plan = self._plan(version, dest, selection, asked, tick)
         self._manifests.keep_sketch(version)
         return plan, open_desk(self._catalog, plan, tick)

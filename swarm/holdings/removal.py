@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from swarm.errors import NotFoundError
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.clearing import Clearing, is_empty
-from swarm.holdings.commit import remove_areas
+from swarm.holdings.commit import recover_at, remove_areas
 from swarm.holdings.held import Held
 from swarm.holdings.oserror import shown, translated
 from swarm.holdings.place import INSIDE, areas
@@ -29,6 +29,7 @@ class Removed:
 
 def remove(catalog: Catalog, dest: bytes, tick: Tick) -> Removed:
     """Raises NotFoundError where nothing of ours is there, PermissionError_."""
+    recover_at(catalog, dest, tick)
     records = catalog.at(dest)
     if not records and not areas(dest):
         raise NotFoundError(f"nothing is held in {shown(dest)}", hint="`swarm ls` lists what is held here")

@@ -365,3 +365,83 @@ async def test_what_is_staged_reaches_the_disk_every_30_s(
             await staging.write(index, MADE.block(index))
             assert len(synced) == number // 6
             await trio.sleep(5.01)
+
+
+@pytest.mark.parametrize("where", ["_take_old_away", "_end"])
+@pytest.mark.parametrize("without", [False, True], ids=["exchange", "entry by entry"])
+async def test_a_commit_broken_off_by_another_process_is_ended_by_the_next_fetch(
+    home: Path, dest: Path, monkeypatch: pytest.MonkeyPatch, where: str, without: bool
+) -> None:
+    from swarm.holdings import commit
+
+    def die(*_arguments: object, **_named: object) -> None:
+        raise OSError(errno.EIO, "the process was killed here")
+
+    async with open_holdings(home) as living, open_holdings(home) as dying:
+        await fetch(dying, MADE, dest)
+        await keep(living, NEWER)
+        if without:
+            monkeypatch.setattr(commit, "swap", lambda *_arguments: False)
+        monkeypatch.setattr(commit, "_move_entries" if without and where == "_take_old_away" else where, die)
+        async with dying.stage(NEWER.version, dest) as staging:
+            await fill(staging, NEWER)
+            with pytest.raises(SwarmError, match="killed"):
+                await staging.commit()
+        monkeypatch.undo()
+        assert len(living._catalog.index.pending()) == 1
+        async with living.stage(NEWER.version, dest) as staging:
+            assert staging.is_present
+        assert living._catalog.index.pending() == []
+    assert listing(dest) == expected(NEWER)
+    assert os.listdir(dest.parent) == ["dest"]
+
+
+async def test_an_intent_whose_exchange_never_came_is_forgotten(
+    home: Path, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swarm.holdings import commit
+
+    def die(*_arguments: object) -> None:
+        raise OSError(errno.EIO, "the process was killed here")
+
+    async with open_holdings(home) as holdings:
+        await fetch(holdings, MADE, dest)
+        await keep(holdings, NEWER)
+        monkeypatch.setattr(commit, "swap", die)
+        async with holdings.stage(NEWER.version, dest) as staging:
+            await fill(staging, NEWER)
+            with pytest.raises(SwarmError, match="killed"):
+                await staging.commit()
+    monkeypatch.undo()
+    async with open_holdings(home) as holdings:
+        assert holdings._catalog.index.pending() == []
+        record = await holdings.find(dest)
+        assert record is not None
+        assert record.version == MADE.id
+        assert listing(dest) == expected(MADE)
+        async with holdings.stage(NEWER.version, dest) as staging:
+            assert staging.is_complete
+
+
+async def test_a_users_file_survives_a_commit_broken_off_after_the_exchange_whatever_comes_next(
+    home: Path, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swarm.holdings import commit
+
+    def die(*_arguments: object, **_named: object) -> None:
+        raise OSError(errno.EIO, "the process was killed here")
+
+    empty = make({})
+    async with open_holdings(home) as holdings:
+        await fetch(holdings, MADE, dest)
+        (dest / "mine").write_bytes(b"precious")
+        await keep(holdings, empty)
+        monkeypatch.setattr(commit, "_take_old_away", die)
+        async with holdings.stage(empty.version, dest, repair=True) as staging:
+            with pytest.raises(SwarmError, match="killed"):
+                await staging.commit()
+        monkeypatch.undo()
+        await holdings.remove(dest)
+    (kept,) = dest.parent.glob("dest.kept-*")
+    assert (kept / "mine").read_bytes() == b"precious"
+    assert os.listdir(dest.parent) == [kept.name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import random
 import subprocess
@@ -148,6 +149,24 @@ def test_a_lock_excludes_and_ends_with_its_file(tmp_path: Path) -> None:
             pass
     with try_lock(path) or pytest.fail("not free"):
         pass
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last owner removed it between our open and our flock, and somebody else made and locked a new one."""
+    path = tmp_path / "lock"
+    real = fcntl.flock
+    others: list[object] = []
+
+    def slow(descriptor: int, operation: int) -> None:
+        if not others:
+            others.append(None)
+            path.unlink()
+            others.append(try_lock(path))
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    assert try_lock(path) is None
+    assert others[1] is not None
 
 
 def test_a_journal_says_what_was_appended_and_not_taken_back(tmp_path: Path) -> None:
