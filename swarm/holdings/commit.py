@@ -85,10 +85,13 @@ def touch_up(catalog: Catalog, plan: Plan) -> None:
 
 
 def recover_at(catalog: Catalog, dest: bytes, tick: Tick) -> None:
-    """Ends what another run began at a DEST, whose lock is held. Raises SwarmError."""
+    """Ends what another run began at a DEST, whose lock is held. Raises RefusedError where that cannot be."""
     for pending in catalog.index.pending():
-        if pending.dest == dest:
-            recover(catalog, pending, tick)
+        if pending.dest == dest and not recover(catalog, pending, tick):
+            raise RefusedError(
+                f"an update of {shown(dest)} to {pending.version.hex()} was broken off and cannot be ended",
+                hint=f"fetch {pending.label.partition(':')[0] or 'NAME'}@{pending.version.hex()} to it, which ends it",
+            )
 
 
 def recover(catalog: Catalog, pending: PendingRecord, tick: Tick) -> bool:

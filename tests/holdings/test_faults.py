@@ -445,3 +445,33 @@ async def test_a_users_file_survives_a_commit_broken_off_after_the_exchange_what
     (kept,) = dest.parent.glob("dest.kept-*")
     assert (kept / "mine").read_bytes() == b"precious"
     assert os.listdir(dest.parent) == [kept.name]
+
+
+async def test_a_commit_whose_pages_are_gone_is_ended_when_they_are_back(
+    home: Path, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from swarm.holdings import commit
+
+    def die(*_arguments: object) -> None:
+        raise OSError(errno.EIO, "the process was killed here")
+
+    async with open_holdings(home) as holdings:
+        await fetch(holdings, MADE, dest)
+        await keep(holdings, NEWER)
+        monkeypatch.setattr(commit, "_end", die)
+        async with holdings.stage(NEWER.version, dest) as staging:
+            await fill(staging, NEWER)
+            with pytest.raises(SwarmError, match="killed"):
+                await staging.commit()
+    monkeypatch.undo()
+    for page in (home / "pages").glob("*/*"):
+        page.unlink()
+    async with open_holdings(home) as holdings:
+        await keep(holdings, MADE)
+        with pytest.raises(RefusedError) as caught:
+            async with holdings.stage(MADE.version, dest):
+                pass
+        assert NEWER.id.hex() in caught.value.hint
+        await fetch(holdings, NEWER, dest)
+    assert listing(dest) == expected(NEWER)
+    assert os.listdir(dest.parent) == ["dest"]
