@@ -80,7 +80,7 @@ class Desk:
         self._area.remove()
         self._catalog.index.remove_staging(self._area.path)
 
-    def write(self, block: int, data: bytes) -> None:
+    def write(self, block: int, data: bytes | bytearray | memoryview) -> None:
         """Verified, then into its places, then into the journal. Raises VerificationError, NoSpaceError."""
         version = self.scope.version
         if len(data) != version.block_lengths[block] or digest(data) != version.block_ids[block]:
@@ -130,7 +130,7 @@ class Desk:
         self.files.moves_to(self._plan.dest)
         return commit(self._catalog, self._plan, self._area, signatures, tick)
 
-    def _put(self, block: int, data: bytes) -> None:
+    def _put(self, block: int, data: bytes | bytearray | memoryview) -> None:
         with translated(f"write to the staging area of {shown(self._plan.dest)}"):
             self._has_written = True
             self.files.write(block, data)

@@ -63,7 +63,7 @@ class StagedFiles:
             return False
         return True
 
-    def write(self, block: int, data: bytes | memoryview) -> None:
+    def write(self, block: int, data: bytes | bytearray | memoryview) -> None:
         """Puts a block's bytes into every place of it that has bytes of a staged file."""
         view = memoryview(data)
         needs_margins = block not in self._scope.whole

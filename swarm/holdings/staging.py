@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from swarm.errors import InternalError
+from swarm.errors import InternalError, SwarmError
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.commit import Committed, touch_up
 from swarm.holdings.desk import Desk
@@ -53,7 +53,9 @@ class Staging:
         self._desk = desk
         self._tell_lost = tell_lost
         self._synced_at = trio.current_time()
-        self._is_syncing = False
+        self._synced = trio.Event()
+        self._synced.set()
+        self._sync_error: SwarmError | None = None
         self.version: Version = plan.scope.version
         self.dest = Path(os.fsdecode(plan.dest))
         self.space = Space(0, 0, shown(plan.dest)) if desk is None else desk.space
@@ -93,7 +95,7 @@ class Staging:
     def is_complete(self) -> bool:
         return self.want.is_subset(self.have)
 
-    async def write(self, index: Index, data: bytes) -> bool:
+    async def write(self, index: Index, data: bytes | bytearray | memoryview) -> bool:
         """Puts a block into its places and verifies it on the way; False where it was here already.
 
         Raises VerificationError where these are not the block's bytes, NoSpaceError (nothing is half-visible then),
@@ -110,7 +112,7 @@ class Staging:
             return False
         if block in self._lost:
             self.bytes_refetched += len(data)
-        await self._sync_if_due()
+        self._sync_if_due()
         return True
 
     async def reuse(self, progress: Callable[[int], None] | None = None) -> Runs:
@@ -137,15 +139,16 @@ class Staging:
             found.extend(new)
             if progress is not None:
                 progress(bytes_new)
-            await self._sync_if_due()
+            self._sync_if_due()
 
     async def commit(self, progress: Callable[[int], None] | None = None) -> Committed:
         """Makes DEST the version. `progress` hears bytes that are looked at again in DEST. Blocks at the borders of a
         selection are lost by it, which `on_lost` hears.
 
         Raises EditedFilesError (files were edited since `stage`), RefusedError (not atomic, and `atomic` was asked
-        for), NoSpaceError, PermissionError_; InternalError where something is lacking. After any of these DEST is as
-        it was, and what is staged is kept. From the moment DEST is touched a cancellation waits.
+        for), NoSpaceError, PermissionError_; InternalError where something is lacking. DEST is then as it was, and what
+        is staged is kept; or, where the system failed after DEST was exchanged, it is the new version, and the next
+        run ends what is left to do. From the moment DEST is touched a cancellation waits.
         """
         if not self.is_complete:
             raise InternalError("a commit of what is not complete")
@@ -172,6 +175,7 @@ class Staging:
 
     async def discard(self) -> None:
         """Gives up: removes what is staged. DEST is not touched."""
+        await self._synced.wait()
         desk, self._desk = self._desk, None
         if desk is not None:
             self.have = Bitfield(self.version.space.size)
@@ -191,19 +195,28 @@ class Staging:
         desk, self._desk = self._desk, None
         if desk is not None:
             with trio.CancelScope(shield=True):
+                await self._synced.wait()
                 await self._workers.slow(desk.close)
 
-    async def _sync_if_due(self) -> None:
-        """By whoever writes: without writing there is nothing to sync, and no task is needed for it."""
-        now = trio.current_time()
-        if now - self._synced_at < SYNC_INTERVAL_S or self._is_syncing:
-            return
-        self._is_syncing = True
+    def _sync_if_due(self) -> None:
+        """Begun by whoever writes, as without writing there is nothing to sync; but a sync may take seconds, and the
+        block that was written is here already. What went wrong in one is raised by the next write."""
+        error, self._sync_error = self._sync_error, None
+        if error is not None:
+            raise error
+        if trio.current_time() - self._synced_at >= SYNC_INTERVAL_S and self._synced.is_set():
+            self._synced = trio.Event()
+            trio.lowlevel.spawn_system_task(self._sync_aside)
+
+    async def _sync_aside(self) -> None:
+        """A system task, which must not raise; `close` waits for it."""
         try:
             await self.sync()
-            self._synced_at = now
+        except SwarmError as error:
+            self._sync_error = error
         finally:
-            self._is_syncing = False
+            self._synced_at = trio.current_time()
+            self._synced.set()
 
     def _blocks_here(self) -> Bitfield:
         blocks = Bitfield(self.version.space.block_count)

@@ -9,9 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import trio
 
 from swarm.errors import InternalError, NoSpaceError, RefusedError, SwarmError, UsageError
-from swarm.holdings import Holdings, linux, names, open_holdings
+from swarm.holdings import Holdings, desk, linux, names, open_holdings
 from swarm.holdings import mounts as mounts_module
 from swarm.holdings.mounts import Mount
 from tests.holdings.versions import Made, expected, fetch, fill, keep, listing, make, some_bytes
@@ -353,18 +354,33 @@ async def test_a_name_too_long_for_the_file_system(holdings: Holdings, tmp_path:
 async def test_what_is_staged_reaches_the_disk_every_30_s(
     holdings: Holdings, dest: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
 ) -> None:
-    import trio
-
-    from swarm.holdings import desk
-
     synced: list[int] = []
     monkeypatch.setattr(desk, "sync_file_system", synced.append)
     await keep(holdings, MADE)
     async with holdings.stage(MADE.version, dest) as staging:
-        for number, index in enumerate(MADE.block_indexes()[:13]):
+        for number, index in enumerate(MADE.block_indexes()[:14]):
             await staging.write(index, MADE.block(index))
+            await staging._synced.wait()
             assert len(synced) == number // 6
             await trio.sleep(5.01)
+
+
+async def test_a_sync_that_fails_is_raised_by_the_next_write(
+    holdings: Holdings, dest: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(desk, "sync_file_system", fail)
+    await keep(holdings, MADE)
+    indexes = MADE.block_indexes()
+    async with holdings.stage(MADE.version, dest) as staging:
+        await trio.sleep(31)
+        await staging.write(indexes[0], MADE.block(indexes[0]))
+        await staging._synced.wait()
+        with pytest.raises(NoSpaceError):
+            await staging.write(indexes[1], MADE.block(indexes[1]))
+        await staging.write(indexes[2], MADE.block(indexes[2]))
 
 
 @pytest.mark.parametrize("where", ["_take_old_away", "_end"])
