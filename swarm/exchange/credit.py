@@ -1,7 +1,9 @@
-"""How many receptions, and bytes, this agent can take; and whom it owes the news that it can take some again.
+"""How many receptions, and bytes, this agent can take; and how often it may say that it can take no more.
 
-Closed is said by declining an offer; open is said, later, to those who were told closed. So a healthy swarm spends one
-message per wasted offer, where announcing every change to every neighbour costs two per neighbour and block.
+That credit is open again is always said to those who believe it closed. That it is closed is said as often as an
+allowance permits; beyond it, by declining offers. Saying it always costs two messages per neighbour and block and keeps
+uplinks from asking in vain (64 peers, simulated: 1.12; by declines alone 1.15 with half the messages); on a fast link
+that many messages would cost more than they gain.
 """
 
 from __future__ import annotations
@@ -45,3 +47,21 @@ class Credit:
     def check(self, slots: int, count: int) -> None:
         """Raises AssertionError where the counters differ from the receptions that were counted."""
         assert (self.slots_taken, self.bytes_taken) == (slots, count), (self, slots, count)
+
+
+class Allowance:
+    """So many of something a second, and a second's worth at once."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._left = per_s
+        self._taken_at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether one more is allowed; it counts as taken."""
+        self._left = min(self._per_s, self._left + (now - self._taken_at) * self._per_s)
+        self._taken_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True

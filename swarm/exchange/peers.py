@@ -51,8 +51,8 @@ class Link:
     credit_bytes: int = 0
     offers: int = 0
     """Grants out and not answered (on a connection where we send)."""
-    is_owed_credit: bool = False
-    """It was told that our credit is closed, and is to be told when it is open (where we receive)."""
+    is_told_open: bool = False
+    """What it was last told of our credit (where we receive)."""
     is_closing: bool = False
     pace: Pace = field(default_factory=Pace)
     """Of single transfers."""

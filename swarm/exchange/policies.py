@@ -32,6 +32,9 @@ class Policies:
     lead_in_rtts: float = 3.0
     """A reception that will have ended within so many round trips leaves its credit open already."""
 
+    closings_per_s: float = 500.0
+    """How often neighbours are told that our credit is closed; 0 leaves it to declines."""
+
     has_share: bool = True
     """An origin names each block itself, once; else it is offered like any neighbour's."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from swarm.exchange.bitset import indexes_of, mask_of, runs_of
 from swarm.exchange.commands import ExpectBlocks, ForgetRequest
 from swarm.exchange.events import BlockAborted, BlockArrived, BlockRefused, Transfer
+from swarm.exchange.credit import Allowance
 from swarm.exchange.ledger import Reception
 from swarm.exchange.peers import Channel, Link
 from swarm.exchange.session import Session
@@ -24,6 +25,10 @@ class Taking:
     def __init__(self, state: State) -> None:
         self._state = state
         self._next_request = 0
+        self._is_open = False
+        self._has_news = True
+        """Somebody is to be told of our credit although it has not changed."""
+        self._closings = Allowance(state.policies.closings_per_s)
         self._versions: dict[tuple[ConnectionId, int], VersionId] = {}
         """Of every request in flight: transfers are reported without their version."""
 
@@ -51,7 +56,7 @@ class Taking:
         if state.is_leaving or not session.lacks_anything or not channel.is_met:
             state.send(link, Decline(message.grant, DeclineReason.NOTHING))
         elif not self.slots_left():
-            link.is_owed_credit = True
+            link.is_told_open, self._has_news = False, True
             state.send(link, Decline(message.grant, DeclineReason.NO_CREDIT))
         elif picked := self._pick(session, link, message):
             self._request(channel, session, message.grant, picked)
@@ -158,6 +163,10 @@ class Taking:
         if is_over:
             self._versions.pop((reception.link.id, reception.number), None)
 
+    def opened(self) -> None:
+        """A version was opened on a connection where we receive: its sender does not know our credit."""
+        self._has_news = True
+
     def give_up(self, session: Session, reception: Reception) -> None:
         """Asks elsewhere for what this request promises."""
         session.picker.unpromise(reception.mask)
@@ -194,18 +203,22 @@ class Taking:
     # --- credit ---------------------------------------------------------------------------------
 
     def announce_credit(self) -> None:
-        """Tells those who were told that credit is closed that it is open."""
+        """Tells senders that credit is open who were told that it is closed; and, as far as allowed, the opposite."""
         state = self._state
         if state.is_leaving or not state.longest:
             return
         slots = self.slots_left()
-        if not slots:
+        if bool(slots) == self._is_open and not self._has_news:
             return
+        self._is_open, self._has_news = bool(slots), False
         message = Credit(slots, state.credit.bytes_left())
         for link in state.peers.links():
-            if link.is_owed_credit and not link.sends_blocks:
-                link.is_owed_credit = False
-                state.send(link, message)
+            if link.sends_blocks or not link.channels or link.is_told_open == self._is_open:
+                continue
+            if not slots and not self._closings.take(state.now):
+                return
+            link.is_told_open = self._is_open
+            state.send(link, message)
 
     def check(self) -> None:
         """Raises AssertionError where credit differs from the requests in flight."""

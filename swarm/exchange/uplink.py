@@ -16,6 +16,7 @@ from swarm.protocol.ids import ConnectionId
 EXPIRED_MAX = 64
 """Offers that expired and may still be taken up: late answers of a slow neighbour are honoured."""
 
+
 @dataclass(slots=True, eq=False)
 class Offer:
     """READY was sent. `named`: the block that an origin names."""
