@@ -12,7 +12,7 @@ ROW_BYTES = 40
 """A row of a block table: an id and a length."""
 
 SHAPE = 6.0
-"""Of the gamma distribution that stands for FastCDC's lengths: most near the average, from a quarter to four times it."""
+"""Of the gamma distribution that stands for FastCDC's lengths: most near the average, a quarter to four times it."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How fast bytes move: flows share access lines max-min fairly, as TCP flows of equal round trips nearly do.
 
-A line is one direction of one machine's access link; a flow takes its bytes from a sender's line to a receiver's. When a
+A line is one direction of a machine's access link; a flow takes its bytes from a sender's line to a receiver's. When a
 flow begins or ends, fair levels are propagated from line to line until they change by less than a thousandth, over at
 most `LINES_MAX` lines: more changed nothing in the third digit (scheduling research, section 0). There is no loss, no
 slow start, no queueing delay.
@@ -23,7 +23,7 @@ UNBOUND = float("inf")
 
 
 class Line:
-    """One direction of an access link. `level` is the rate that no flow on it exceeds; infinite while it is not full."""
+    """One direction of an access link. `level` is the rate that no flow on it exceeds; infinite until it is full."""
 
     __slots__ = ("bytes", "capacity", "flows", "is_queued", "level")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+MIB = 1 << 20
 
 SHOWN = 5
 """Problems that are listed for people."""
@@ -50,16 +51,17 @@ class Report:
     def as_text(self) -> str:
         """A few lines for people."""
         lines = [
-            f"{self.scenario}: {self.peers} peers, {self.blocks} blocks, {self.bytes / 2**20:.0f} MiB, seed {self.seed}",
+            f"{self.scenario}: {self.peers} peers, {self.blocks} blocks, {self.bytes / MIB:.0f} MiB, seed {self.seed}",
             f"  fluid limit {self.limit_s:8.2f} s   finished {self.finished} of {self.expected}",
             f"  p50         {self.p50_s:8.2f} s   {self.p50_ratio:.3f}",
             f"  p90         {self.p90_s:8.2f} s   {self.p90_ratio:.3f}",
             f"  p99         {self.p99_s:8.2f} s   {self.p99_ratio:.3f}",
             f"  last        {self.last_s:8.2f} s   {self.last_ratio:.3f}",
-            f"  origin      {self.origin_bytes / 2**20:8.1f} MiB {self.origin_ratio:.4f}",
-            f"  wasted      {self.wasted_bytes / 2**20:8.1f} MiB {self.wasted_ratio:.4f}   "
-            f"duplicates {self.duplicates}   refused {self.refused_bytes / 2**20:.1f} MiB",
-            f"  worst stall {self.worst_stall_s:8.2f} s   messages {self.messages} ({self.messages_per_block:.1f} a block)",
+            f"  origin      {self.origin_bytes / MIB:8.1f} MiB {self.origin_ratio:.4f}",
+            f"  wasted      {self.wasted_bytes / MIB:8.1f} MiB {self.wasted_ratio:.4f}   "
+            f"duplicates {self.duplicates}   refused {self.refused_bytes / MIB:.1f} MiB",
+            f"  worst stall {self.worst_stall_s:8.2f} s   messages {self.messages}"
+            f" ({self.messages_per_block:.1f} a block)",
         ]
         return "\n".join(lines + [f"  PROBLEM: {problem}" for problem in self.problems[:SHOWN]])
 

@@ -7,9 +7,12 @@ anywhere in the exchange. On the wire they travel as runs or as a bitfield (`swa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from random import Random
+from typing import TYPE_CHECKING
 
 from swarm.protocol.ids import Run, Runs
+
+if TYPE_CHECKING:
+    from random import Random
 
 MANY_RUNS = 32
 """From here on a byte array is filled and converted once, instead of one big int being rebuilt for each run."""

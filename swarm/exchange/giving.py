@@ -18,7 +18,6 @@ from swarm.protocol.ids import Index
 from swarm.protocol.messages import Cancel, Credit, Decline, DeclineReason, Ready, Request
 from swarm.protocol.runs import count, is_normal, span
 
-
 STALLED_S = 5.0
 """When no neighbour has gained anything for so long, what holders say they have is of no use to who lacks it: they lie
 and are banned, or cannot be reached. In a healthy swarm somebody gains a block many times a second."""

@@ -7,7 +7,7 @@ The driver, the simulator and the tests drive the same node. `now` never goes ba
 
 from __future__ import annotations
 
-from random import Random
+from typing import TYPE_CHECKING
 
 from swarm.exchange import events as e
 from swarm.exchange.bitset import mask_of
@@ -29,6 +29,9 @@ from swarm.exchange.tracking import Tracking
 from swarm.exchange.why import why
 from swarm.protocol import messages as m
 from swarm.protocol.ids import AgentId, Index, VersionId
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class Node:

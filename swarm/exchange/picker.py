@@ -6,11 +6,13 @@ has promised is not picked again (no endgame: asking twice made simulated swarms
 
 from __future__ import annotations
 
-from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from swarm.exchange.availability import Availability
 from swarm.exchange.bitset import choose, full
+
+if TYPE_CHECKING:
+    from random import Random
 
 DEADLINES_MAX = 4096
 """Blocks that readers wait for at once. A reader that asks for more is served in the ordinary order."""

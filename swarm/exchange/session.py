@@ -7,7 +7,7 @@ leasing) decide what to say.
 from __future__ import annotations
 
 from array import array
-from random import Random
+from typing import TYPE_CHECKING
 
 from swarm.exchange.bitset import full, mask_of
 from swarm.exchange.events import SessionOpened
@@ -17,6 +17,9 @@ from swarm.exchange.picker import BlockOrder, Picker
 from swarm.exchange.possession import Possession
 from swarm.exchange.share import Share
 from swarm.protocol.ids import AgentId
+
+if TYPE_CHECKING:
+    from random import Random
 
 MEAN_OF_LONGEST = 4
 """The cutter's maximum is four times its average: the guess while no length is known."""

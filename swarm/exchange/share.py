@@ -9,9 +9,12 @@ the swarm for good.
 from __future__ import annotations
 
 from collections import deque
-from random import Random
+from typing import TYPE_CHECKING
 
 from swarm.exchange.bitset import choose, full
+
+if TYPE_CHECKING:
+    from random import Random
 
 REVIEW_S = 1.0
 """How often the blocks that nobody seems to hold are compared with those of the time before."""

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from random import Random
 from statistics import median_low
+from typing import TYPE_CHECKING
 
 from swarm.exchange.bans import Bans
 from swarm.exchange.commands import Command, Send
@@ -21,6 +21,9 @@ from swarm.exchange.slots import SLOTS_MIN, SlotRule, base_slots, run_length
 from swarm.exchange.uplink import Uplink
 from swarm.protocol.ids import AgentId, VersionId
 from swarm.protocol.messages import Message
+
+if TYPE_CHECKING:
+    from random import Random
 
 WORST_BLOCK_BYTES = 1 << 20
 """The block length assumed while no version is open."""

@@ -7,9 +7,12 @@ counts; `leasing` decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING
 
 from swarm.protocol.ids import VersionId
+
+if TYPE_CHECKING:
+    from random import Random
 
 PAUSE_FIRST_S = 0.5
 PAUSE_LAST_S = 16.0

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from swarm.exchange.bitset import indexes_of, mask_of, runs_of
 from swarm.exchange.commands import ExpectBlocks, ForgetRequest
-from swarm.exchange.events import BlockAborted, BlockArrived, BlockRefused, Transfer
 from swarm.exchange.credit import Allowance
+from swarm.exchange.events import BlockAborted, BlockArrived, BlockRefused, Transfer
 from swarm.exchange.ledger import Reception
 from swarm.exchange.peers import Channel, Link
 from swarm.exchange.session import Session

@@ -13,7 +13,6 @@ from typing import overload
 from swarm.errors import UnsafeManifestError
 from swarm.protocol.pages import Entry, Kind, TreePage
 
-
 _KINDS = tuple(Kind)
 
 
