@@ -133,7 +133,8 @@ class TrackerLink:
         errors = list(self.failures.values())
         if errors and all(isinstance(error, RefusedError) for error in errors):
             return errors[0]
-        return UnreachableError(f"no tracker answers ({self.why_not()})", hint="is `swarm tracker` running there?")
+        hint = next((error.hint for error in errors if error.hint), "is `swarm tracker` running there?")
+        return UnreachableError(f"no tracker answers ({self.why_not()})", hint=hint)
 
     def _change(self, link: Link | None) -> None:
         self.link = link

@@ -30,6 +30,9 @@ HELLO_TIMEOUT_S = 5.0
 KNOWN_REQUIRED: frozenset[int] = frozenset()
 """Features of the wire that a hello may require and this program has."""
 
+_SECRETS_DIFFER = "the two sides have different secrets"
+_SECRETS_DIFFER_HINT = "compare --secret or $SWARM_SECRET"
+
 
 class MessagePipe(Protocol):
     """Control messages over something that is authenticated but not yet greeted."""
@@ -165,13 +168,14 @@ async def _check_proof(pipe: MessagePipe, expected: bytes) -> None:
     if not isinstance(message, Prove):
         raise TransportError(f"{type(message).__name__} came where the proof of the secret was expected")
     if not hmac.compare_digest(message.proof, expected):
-        raise TransportError("the two sides have different secrets", hint="compare --secret or $SWARM_SECRET")
+        raise TransportError(_SECRETS_DIFFER, hint=_SECRETS_DIFFER_HINT)
 
 
 async def _receive(pipe: MessagePipe) -> Message:
     message = await pipe.receive()
     if isinstance(message, Goodbye):
-        raise TransportError(f"the other side refused: {message.reason}")
+        hint = _SECRETS_DIFFER_HINT if message.reason == _SECRETS_DIFFER else ""
+        raise TransportError(f"the other side refused: {message.reason}", hint=hint)
     return message
 
 
