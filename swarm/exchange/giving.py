@@ -196,6 +196,7 @@ class Giving:
         possession.want |= wanted
         lengths = {index: session.length_of(index) for index in indexes_of(wanted)}
         self._uplink.start(message.request, channel, lengths, state.now)
+        state.took_slot_out()
         for index in lengths:
             state.commands.append(SendBlock(channel.link.id, message.request, session.version, Index(index)))
 

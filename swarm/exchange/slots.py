@@ -66,8 +66,9 @@ class AdaptiveSlots:
     """One more than are busy while the link is measurably not full; the base otherwise.
 
     `rate` and `occupied` (busy slots on average) are of the last tenth of a second, `capacity` is what the link has
-    shown, 0 if unknown. An extra slot lasts one block: kept for half a second it unsettles swarms of equal links
-    (simulated 1.24 instead of 1.12 at 64 peers), since slots in and out no longer match.
+    shown, 0 if unknown. An extra slot is for one block, and is gone with the next block that begins: where it was kept
+    for half a second or a tenth, slots in and out no longer matched, and swarms of equal links became slower (64 peers,
+    simulated: 1.24 and 1.17 instead of 1.12).
     """
 
     _probed_at: float = 0.0

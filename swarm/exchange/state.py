@@ -88,6 +88,14 @@ class State:
         receive_base = self.policies.receive_slots or self.base_slots
         self.slots_in = self._count(self._rule_in, receive_base, self.credit.occupancy, received, self.down)
 
+    def took_slot_out(self) -> None:
+        """An upload began: what was allowed above the base was allowed for it."""
+        self.slots_out = self.base_slots
+
+    def took_slot_in(self) -> None:
+        """The same for a reception."""
+        self.slots_in = self.policies.receive_slots or self.base_slots
+
     def _count(self, rule: SlotRule, base: int, occupancy: Occupancy, moved: int, meter: RateMeter) -> int:
         occupied, spent = occupancy.take(self.now)
         return rule.count(

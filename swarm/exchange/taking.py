@@ -104,6 +104,7 @@ class Taking:
         session.ledger.open(number, link, lengths, state.now)
         self._versions[link.id, number] = session.version
         state.credit.take(sum(lengths.values()), state.now)
+        state.took_slot_in()
         indexes = tuple(Index(index) for index in picked)
         state.commands.append(ExpectBlocks(link.id, number, session.version, indexes))
         state.send(link, Request(number, grant, channel.handle, runs_of(mask)))
