@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.processes import Stage
+from tests.servers.moto import moto
+
+__all__ = ["moto"]
 
 
 @pytest.fixture

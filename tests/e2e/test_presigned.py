@@ -9,7 +9,6 @@ import pytest
 
 from tests.e2e.datasets import MIB, adds_up, bytes_of, make_data, same
 from tests.e2e.processes import Stage
-from tests.servers.moto import moto as moto  # a fixture
 from tests.servers.s3server import S3Server
 
 pytestmark = pytest.mark.timeout(300)
@@ -74,18 +73,15 @@ def test_what_s3_says_is_said_to_the_user(bucket: Bucket, stage: Stage) -> None:
     url = f"s3://{bucket.server.new_bucket()}/swarm"
     producer.run("seed", str(bucket.data), "places:1.0.0", "--store", url, "--once")
     client, name = bucket.server.client(), url.split("/")[2]
+    words = ("places:1.0.0", str(consumer.copy), "--store", url, "--publisher", _key(producer.home))
     listed = client.list_objects_v2(Bucket=name, Prefix="swarm/blocks/")["Contents"]
     largest = max(listed, key=lambda one: int(one["Size"]))["Key"]
     client.put_object(Bucket=name, Key=largest, Body=b"swb\x01\0\0\0\0wrong")
-    ended = consumer.run(
-        "fetch", "places:1.0.0", str(consumer.copy), "--store", url, "--publisher", _key(producer.home)
-    )
+    ended = consumer.run("fetch", *words)
     assert ended.code == 7
     assert largest.rpartition("/")[2] in ended.complaint
     client.delete_object(Bucket=name, Key=largest)
-    ended = consumer.run(
-        "fetch", "places:1.0.0", str(consumer.copy), "--store", url, "--publisher", _key(producer.home)
-    )
+    ended = consumer.run("fetch", *words)
     assert ended.code in (3, 6)
     assert largest.rpartition("/")[2] in ended.complaint
 

@@ -55,7 +55,6 @@ def test_no_secret_and_another_are_refused_with_a_reason(
     assert ended.code == 4
     assert "secret" in ended.error["message"]
     assert "--secret" in ended.error["hint"]
-    print(ended.code, ended.complaint)
     assert not consumer.copy.exists()
 
 
