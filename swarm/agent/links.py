@@ -16,7 +16,15 @@ from swarm.agent.sending import Sender
 from swarm.agent.shelf import Shelf
 from swarm.errors import SwarmError, TransportError
 from swarm.exchange.commands import Dial, Disconnect
-from swarm.exchange.events import DialFailed, Event, PeerConnected, PeerDisconnected, Progressed, TrackerConnected
+from swarm.exchange.events import (
+    DialFailed,
+    Event,
+    PeerConnected,
+    PeerDisconnected,
+    PeerOffended,
+    Progressed,
+    TrackerConnected,
+)
 from swarm.protocol.ids import AgentId, ConnectionId, Realm, VersionId
 from swarm.protocol.messages import Direction, PeerInfo
 from swarm.transport.transport import Connection, Transport
@@ -109,6 +117,8 @@ class Links:
         finally:
             if link.receiver is not None:
                 link.receiver.abandon()
+            if link.breach is not None:
+                self._submit(PeerOffended(connection.id, link.breach))
             self._submit(PeerDisconnected(connection.id, reason))
             del self._links[connection.id]
 

@@ -76,6 +76,12 @@ class _Round:
         ):
             self.add(answer)
 
+    @property
+    def is_unsure(self) -> bool:
+        """Only neighbours have answered, they know nothing, and who might know could not be asked."""
+        knows = any(answer.tag_records for answer in self.answers)
+        return bool(self.failures) and not knows and not self.has_answer_of("tracker", "store")
+
     def has_answer_of(self, *sources: str) -> bool:
         return any(answer.source in sources for answer in self.answers)
 
@@ -117,7 +123,7 @@ class Resolver:
             nursery.cancel_scope.cancel()
         if not found.has_answer_of("store") and not found.is_known.is_set():
             await self._ask_self(found)
-        if not found.answers:
+        if not found.answers or found.is_unsure:
             raise _unreachable(found, has_lan=self._lan is not None)
         return found.answers
 

@@ -6,49 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from swarm.agent.claims import is_believable
 from swarm.agent.trust import Answer, Decision, Pinned, Seen, decide
 from swarm.errors import ForkError, NotFoundError, RefusedError, SwarmError, TrustError
-from swarm.protocol.ids import Realm, VersionId
-from swarm.protocol.keys import SigningKey
-from swarm.protocol.records import NameRecord, TagRecord, record_id, sign_name_record, sign_tag_record
-from swarm.protocol.tags import is_immutable
-
-REALM, OTHER_REALM = Realm(b"r" * 16), Realm(b"o" * 16)
-ALICE, BOB, MALLORY = (SigningKey.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
-NOW = 1_800_000_000_000
-
-
-def root(n: int) -> VersionId:
-    return VersionId(bytes([n]) * 32)
-
-
-def chain(*steps: tuple[SigningKey, tuple[SigningKey, ...]], realm: Realm = REALM) -> tuple[bytes, ...]:
-    """Each step: who signs, and who may sign from then on."""
-    records: list[bytes] = []
-    for n, (signer, keys) in enumerate(steps):
-        prev = record_id(records[-1]) if records else None
-        record = NameRecord(realm, "data", n, tuple(key.public_key for key in keys), prev, NOW, signer.public_key)
-        records.append(sign_name_record(record, signer))
-    return tuple(records)
-
-
-def tagged(
-    key: SigningKey = ALICE,
-    *,
-    tag: str = "latest",
-    seq: int = 0,
-    to: int | None = 1,
-    epoch: int = 1,
-    realm: Realm = REALM,
-) -> bytes:
-    record = TagRecord(
-        realm, "data", tag, epoch, seq, b"p" * 32 if seq else None, None if to is None else root(to), NOW,
-        key.public_key, immutable=is_immutable(tag),
-    )  # fmt: skip
-    return sign_tag_record(record, key)
-
-
-ALICES = chain((ALICE, (ALICE,)))
+from swarm.protocol.records import TagRecord, sign_tag_record
+from tests.agent.signing import ALICE, ALICES, BOB, MALLORY, NOW, OTHER_REALM, REALM, chain, root, tagged
 
 
 def ask(
@@ -209,6 +171,66 @@ def test_a_forged_signature_never_counts() -> None:
     forged[-1] ^= 1
     with pytest.raises(SwarmError):
         ask(store(bytes(forged)))
+
+
+def test_a_chain_that_was_seen_outlives_a_source_that_is_behind() -> None:
+    """The removed key signs a newer record, and a source shows the chain from before its removal."""
+    behind, newest = chain((ALICE, (ALICE, BOB))), chain((ALICE, (ALICE, BOB)), (ALICE, (ALICE,)))
+    with pytest.raises(TrustError, match="may no longer sign"):
+        ask(store(tagged(BOB, seq=9, to=9), names=behind), seen_chain=newest)
+    decision = ask(store(tagged(ALICE, seq=9), names=behind), seen_chain=newest)
+    assert decision.chain_records == newest
+
+
+def test_older_than_seen_is_refused_also_where_no_tag_was_asked_for() -> None:
+    with pytest.raises(RefusedError, match="older than what this machine has seen"):
+        ask(store(tagged(seq=0)), tag=None, seen=tagged(seq=5, to=2), seen_chain=ALICES)
+
+
+def test_what_was_seen_holds_the_realm_until_the_pin_says_otherwise() -> None:
+    names = chain((ALICE, (ALICE,)), realm=OTHER_REALM)
+    anew = store(tagged(realm=OTHER_REALM, to=7), names=names)
+    for pin in (None, Pinned(ALICE.public_key, None), Pinned(ALICE.public_key, REALM)):
+        with pytest.raises(TrustError) as caught:
+            ask(anew, pin=pin, seen=tagged(seq=5), seen_chain=ALICES)
+        assert OTHER_REALM.hex() in caught.value.hint
+    pin = Pinned(ALICE.public_key, OTHER_REALM)
+    assert ask(anew, pin=pin, seen=tagged(seq=5), seen_chain=ALICES).record.root == root(7)
+
+
+def test_a_neighbour_cannot_spoil_what_the_store_says() -> None:
+    mallorys = Answer("lan", (tagged(MALLORY, seq=9, to=9),), chain((MALLORY, (MALLORY,))))
+    assert ask(mallorys, store(tagged(to=3))).record.root == root(3)
+    assert ask(mallorys, store(tagged(to=3)), pin=Pinned(ALICE.public_key, None)).record.root == root(3)
+
+
+def test_a_neighbour_that_is_ahead_in_the_same_history_counts() -> None:
+    names = chain((ALICE, (ALICE,)), (ALICE, (ALICE, BOB)))
+    ahead = Answer("lan", (tagged(BOB, seq=4, to=4),), names)
+    assert ask(ahead, store(tagged(seq=3, to=3))).record.root == root(4)
+
+
+def test_a_chain_of_somebody_elses_with_old_records_of_the_pinned_key_does_not_hide_the_true_one() -> None:
+    """Records of Alice's are genuine, the chain around them is Mallory's: it must not make a fork of hers."""
+    forged = tracker(tagged(ALICE, to=1), names=chain((MALLORY, (MALLORY, ALICE)), (MALLORY, (MALLORY, ALICE, BOB))))
+    honest = store(tagged(ALICE, seq=2, to=2))
+    for answers in ((forged, honest), (honest, forged)):
+        assert ask(*answers, pin=Pinned(ALICE.public_key, REALM)).record.root == root(2)
+
+
+def test_one_tag_that_nobody_signed_again_does_not_hide_the_others() -> None:
+    names = chain((ALICE, (ALICE, BOB)), (ALICE, (ALICE,)))
+    answer = store(tagged(BOB, tag="1.0.0", to=5), tagged(ALICE, to=6), names=names)
+    assert ask(answer, tag=None, pin=Pinned(ALICE.public_key, REALM)).record.root == root(6)
+
+
+def test_believable_is_what_would_count_by_itself() -> None:
+    pin, seen = Pinned(ALICE.public_key, None), Seen(chain=ALICES)
+    assert is_believable("data", store(tagged()), pin=pin, seen=seen)
+    assert not is_believable("data", store(), pin=pin, seen=seen)
+    assert not is_believable("data", store(tagged(MALLORY)), pin=pin, seen=seen)
+    assert not is_believable("data", Answer("store", (b"garbage",), ALICES), pin=None, seen=Seen())
+    assert not is_believable("other", store(tagged()), pin=pin, seen=seen)
 
 
 def test_one_source_that_lies_does_not_silence_the_other() -> None:

@@ -9,7 +9,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -32,7 +32,7 @@ from swarm.protocol.names import parse_reference
 from swarm.seeder.publication import Publication
 from swarm.seeder.publish import publish
 from swarm.store import Store, open_store
-from swarm.transport.memory import MemoryNetwork
+from swarm.transport.memory import MemoryNetwork, MemoryTransport
 
 PUBLISHER = SigningKey.from_seed(b"p" * 32)
 KIB = 1024
@@ -148,6 +148,17 @@ class World:
         machine.agent.driver.shelves.open(event, HeldVersion(version, machine.holdings))
         return machine
 
+    async def stranger(self, *, is_tracker: bool = False) -> MemoryTransport:
+        """A bare transport: whoever has it says and hears what they like."""
+        self._count += 1
+        key = SigningKey.from_seed((1000 + self._count).to_bytes(32, "big"))
+        hello = Self(key.agent_id, realm=self.store.realm).hello()
+        return await self._stack.enter_async_context(
+            self.network.transport(
+                key.peer_id, lambda direction, nonce: replace(hello(direction, nonce), is_tracker=is_tracker)
+            )
+        )
+
     async def _store(self) -> Store:
         return self.store
 
@@ -159,6 +170,23 @@ async def open_world(path: Path) -> AsyncIterator[World]:
         store = await stack.enter_async_context(open_store(str(path / "store")))
         await store.initialise()
         yield World(path, store, stack)
+
+
+@asynccontextmanager
+async def raised_by(kind: type[BaseException]) -> AsyncIterator[list[BaseException]]:
+    """Expects exactly one error of a kind out of the body, bare or in groups."""
+    caught: list[BaseException] = []
+    try:
+        yield caught
+    except BaseException as error:
+        leaf: BaseException = error
+        while isinstance(leaf, BaseExceptionGroup):
+            assert len(leaf.exceptions) == 1, leaf.exceptions
+            leaf = leaf.exceptions[0]
+        if not isinstance(leaf, kind):
+            raise
+        caught.append(leaf)
+    assert caught, f"no {kind.__name__} was raised"
 
 
 def make_data(directory: Path, *, seed: int = 7, files: int = 12, size: int = 700 * KIB) -> Path:

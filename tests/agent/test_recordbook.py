@@ -1,0 +1,69 @@
+"""Records that were seen: what is kept, what is not gone back behind, and names that look like the book's own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swarm.agent.recordbook import Recordbook
+from swarm.errors import PermissionError_
+from swarm.protocol.chain import verify_chain
+from tests.agent.signing import ALICE, ALICES, BOB, OTHER_REALM, chain, tagged
+
+
+def test_what_is_kept_is_found_again(tmp_path: Path) -> None:
+    Recordbook(tmp_path).keep("data", "latest", tagged(), ALICES)
+    book = Recordbook(tmp_path)
+    assert book.newest("data", "latest") == tagged()
+    assert book.chain("data") == ALICES
+    assert (book.names(), book.tags("data")) == (["data"], ["latest"])
+
+
+def test_an_empty_book_knows_nothing(tmp_path: Path) -> None:
+    book = Recordbook(tmp_path / "nowhere")
+    assert (book.names(), book.tags("data"), book.newest("data", "x"), book.chain("data")) == ([], [], None, ())
+
+
+@pytest.mark.parametrize("name", ["tags", "names", "@tags/names", "@scope/tags", "a.b-c_d"])
+def test_names_may_look_like_the_books_own_folders(tmp_path: Path, name: str) -> None:
+    book = Recordbook(tmp_path)
+    book.keep(name, "tags", tagged(tag="tags"), ALICES)
+    book.keep("other", "names", tagged(tag="names"), ALICES)
+    assert book.names() == sorted([name, "other"])
+    assert book.tags(name) == ["tags"]
+
+
+def test_the_book_does_not_go_back_behind_what_another_process_has_seen(tmp_path: Path) -> None:
+    book = Recordbook(tmp_path)
+    book.keep("data", "latest", tagged(seq=5), ALICES)
+    book.keep("data", "latest", tagged(seq=4), ALICES)
+    assert book.newest("data", "latest") == tagged(seq=5)
+    book.keep("data", "latest", tagged(epoch=2), ALICES)
+    assert book.newest("data", "latest") == tagged(epoch=2)
+
+
+def test_a_name_that_began_anew_leaves_nothing_of_its_old_chain(tmp_path: Path) -> None:
+    book = Recordbook(tmp_path)
+    book.keep("data", "latest", tagged(seq=5), chain((ALICE, (ALICE,)), (ALICE, (ALICE, BOB)), (BOB, (BOB,))))
+    anew = chain((ALICE, (ALICE,)), realm=OTHER_REALM)
+    book.keep("data", "latest", tagged(realm=OTHER_REALM), anew)
+    assert book.chain("data") == anew
+    assert book.newest("data", "latest") == tagged(realm=OTHER_REALM)
+    assert verify_chain(book.chain("data"), name="data").realm == OTHER_REALM
+
+
+def test_what_a_killed_write_left_is_no_record(tmp_path: Path) -> None:
+    book = Recordbook(tmp_path)
+    book.keep("data", "latest", tagged(), ALICES)
+    (tmp_path / "records" / "data" / "tags" / ".stable.1234").write_bytes(b"half")
+    (tmp_path / "records" / ".part").mkdir()
+    (tmp_path / "records" / "stray").write_bytes(b"")
+    assert (book.names(), book.tags("data")) == (["data"], ["latest"])
+
+
+def test_a_disk_that_refuses_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "records").write_bytes(b"a file where a folder should be")
+    with pytest.raises(Exception, match="cannot write") as caught:
+        Recordbook(tmp_path).keep("data", "latest", tagged(), ALICES)
+    assert type(caught.value).__module__ == PermissionError_.__module__
