@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 JOBS   ?= auto
 
-.PHONY: help demo test check format lint types layers fast slow sim bench setup clean
+.PHONY: help demo test check format lint types layers fast sim bench wheelhouse setup clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,12 @@ sim: $(STAMP)  ## some seeds of the simulator
 
 bench: $(STAMP)  ## the measurements of docs/performance.md
 	@$(BIN)/python -m bench
+
+wheelhouse: $(STAMP)  ## a folder for this CPU type that installs swarm offline and without a compiler
+	@rm -rf build/wheelhouse && mkdir -p build/wheelhouse
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check -c constraints.txt -w build/wheelhouse .
+	@echo "build/wheelhouse is ready. On a machine of this CPU type and Python version, without a network:"
+	@echo "    python3 -m pip install --no-index --find-links build/wheelhouse swarm-replicator"
 
 clean:  ## remove what setup made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
