@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from cli.commands import COMMANDS
+from cli.commands import COMMANDS, NOT_YET
 from cli.exit_codes import MEANINGS, ExitCode, table
 from cli.failures import Failure, Interrupted, failure_of, telling
 from cli.interruption import Interruption, leave_at_once
@@ -145,6 +145,8 @@ def _no_command(words: list[str]) -> UsageError:
     if words[0].startswith("-"):
         command = next((word for word in words if word in COMMANDS), "COMMAND")
         return UsageError(f"{words[0]} stands before the command", hint=f"write: swarm {command} {words[0]} …")
+    if words[0] in NOT_YET:
+        return UsageError(f"swarm {words[0]} is not built yet", hint=NOT_YET[words[0]])
     hint = did_you_mean(words[0], COMMANDS)
     return UsageError(f"there is no command {words[0]!r}", hint=hint or "swarm --help lists them")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -14,6 +15,8 @@ from swarm.errors import UsageError
 ALWAYS = (ExitCode.DONE, ExitCode.INTERNAL, ExitCode.USAGE)
 """Codes that every command can end with."""
 
+_MISSING = re.compile(r"the following arguments are required: (.*)")
+
 SCREEN_DESTINATIONS = ("json", "quiet", "verbose", "color")
 
 
@@ -22,7 +25,13 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse calls; `message` is its own sentence."""
-        raise UsageError(message, hint=f"see {self.prog} --help")
+        found = _MISSING.match(message)
+        if found is None:
+            raise UsageError(message, hint=f"see {self.prog} --help")
+        if self.children():
+            actions = ", ".join(child.prog.rpartition(" ")[2] for child in self.children())
+            raise UsageError(f"{self.prog} needs to know what to do: {actions}", hint=f"see {self.prog} --help")
+        raise UsageError(f"{self.name} needs {found[1].replace(', ', ' and ')}", hint=f"see {self.prog} --help")
 
     def parse_command(self, arguments: list[str]) -> argparse.Namespace:
         """Parses all of `arguments`, intermixed options too. Raises UsageError."""

@@ -16,3 +16,10 @@ COMMANDS = {
     "doctor": "check this machine, and say what to do about what is wrong",
     "demo": "run the whole thing on this machine, in under a minute",
 }
+
+NOT_YET = {
+    "follow": "run swarm fetch NAME again when the newest is wanted, from cron or a systemd timer",
+    "diff": "swarm inspect shows each of the two versions; swarm fetch --dry-run says what would have to come",
+    "gc": "nothing is removed from a store so far",
+}
+"""Commands that people expect, and what to do as long as they are not built."""

@@ -58,10 +58,10 @@ def register() -> CommandParser:
 
 def run(call: Call) -> int:
     """Streams the file."""
-    from swarm.protocol.names import parse_reference  # noqa: PLC0415
+    from swarm.config.references import parse_dataset  # noqa: PLC0415
 
     name, path = split_word(call.options.word)
-    parse_reference(name)
+    parse_dataset(name)
     if call.look.json:
         raise UsageError("cat writes the file's bytes, which are no JSON", hint="leave --json out")
     call.run(partial(_cat, call, call.common(), name, path))
@@ -81,10 +81,11 @@ async def _cat(call: Call, config: CommonConfig, name: str, path: bytes | None) 
     from cli.lookup import look_up  # noqa: PLC0415
     from cli.remote_file import fetch_file  # noqa: PLC0415
     from cli.sources import open_sources  # noqa: PLC0415
+    from swarm.config.references import parse_dataset  # noqa: PLC0415
     from swarm.holdings import open_holdings  # noqa: PLC0415
-    from swarm.protocol.names import Reference, parse_reference  # noqa: PLC0415
+    from swarm.protocol.names import Reference  # noqa: PLC0415
 
-    reference = parse_reference(name)
+    reference = parse_dataset(name)
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
         found = await look_up(config, reference, sources, holdings)
         near = await _near(config, found, path, sources, holdings)

@@ -10,7 +10,7 @@ from cli.call import Call
 from cli.commands.ls import when
 from cli.exit_codes import ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
-from cli.ui.wording import plural, printable
+from cli.ui.wording import plural, printable, said_by
 from swarm.config.configs import CommonConfig
 from swarm.config.quantities import show_size
 from swarm.errors import NotFoundError, StoreError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from swarm.agent.trust import Decision, Pinned
     from swarm.protocol.version import Version
 
-TOP_MAX = 50
+TOP_MAX = 20
 """Entries of the top that a text screen lists; --json lists them all."""
 
 
@@ -51,9 +51,9 @@ def register() -> CommandParser:
 
 def run(call: Call) -> int:
     """One object, or a page of text."""
-    from swarm.protocol.names import parse_reference  # noqa: PLC0415
+    from swarm.config.references import parse_dataset  # noqa: PLC0415
 
-    parse_reference(call.options.name)
+    parse_dataset(call.options.name)
     call.run(partial(_inspect, call, call.common()))
     return ExitCode.DONE
 
@@ -61,10 +61,10 @@ def run(call: Call) -> int:
 async def _inspect(call: Call, config: CommonConfig) -> bool:
     from cli.lookup import load_version, look_up, pinned  # noqa: PLC0415
     from cli.sources import open_sources  # noqa: PLC0415
+    from swarm.config.references import parse_dataset  # noqa: PLC0415
     from swarm.holdings import open_holdings  # noqa: PLC0415
-    from swarm.protocol.names import parse_reference  # noqa: PLC0415
 
-    reference = parse_reference(call.options.name)
+    reference = parse_dataset(call.options.name)
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
         found = await look_up(config, reference, sources, holdings)
         version, reason = None, ""
@@ -72,8 +72,8 @@ async def _inspect(call: Call, config: CommonConfig) -> bool:
             version = await load_version(found, sources, holdings)
         except (NotFoundError, StoreError) as error:
             reason = error.message
-        dests = [os.fsdecode(one.directory) for one in await holdings.records() if one.version == found.version]
-    fields = {"name": reference.name, **_root_fields(found), "held_at": dests}
+        held = [one for one in await holdings.records() if one.version == found.version]
+    fields = {"name": reference.name, **_root_fields(found), "held_at": [os.fsdecode(one.directory) for one in held]}
     if found.decision is not None:
         fields |= {"record": _record_fields(found.decision), "keys": list(found.decision.chain.fingerprints)}
     pin = pinned(config, reference.name)
@@ -156,7 +156,7 @@ def _lines(fields: dict[str, Any]) -> list[str]:
     lines = [
         shown,
         f"  version  {fields['digest']}",
-        f"  holds    {plural(fields['files'], 'file')}, {fields['directories']:,} directories, "
+        f"  holds    {plural(fields['files'], 'file')}, {plural(fields['directories'], 'directory')}, "
         f"{plural(fields['symlinks'], 'symlink')}; {show_size(fields['bytes'])} ({fields['bytes']:,} bytes)",
         f"  blocks   {fields['blocks']:,}, {show_size(fields['block_bytes'])}; cut by {printable(cutter['algorithm'])}"
         f", {show_size(cutter['average'])} on average; manifest {show_size(fields['manifest_bytes'])}",
@@ -173,7 +173,7 @@ def _lines(fields: dict[str, Any]) -> list[str]:
 def _record_lines(record: dict[str, Any], keys: list[str]) -> list[str]:
     state = "immutable" if record["immutable"] else "may move"
     lines = [
-        f"  record   #{record['seq']} of {when(record['time'])}, {state}, from the {record['source']}",
+        f"  record   #{record['seq']} of {when(record['time'])}, {state}, {said_by(record['source'])}",
         f"  signed   {record['publisher']}",
         f"  realm    {record['realm']}",
         *(f"  may sign {key}" for key in keys),
@@ -190,5 +190,5 @@ def _top_lines(top: list[dict[str, Any]] | None) -> list[str]:
         slash = "/" if row["kind"] == "directory" else ""
         lines.append(f"  {row['kind']:<9}  {printable(row['path'])}{slash}  ({below}{show_size(row['bytes'])})")
     if top and len(top) > TOP_MAX:
-        lines.append(f"  … and {len(top) - TOP_MAX} more")
+        lines.append(f"  … and {len(top) - TOP_MAX:,} more (--json lists them all)")
     return lines

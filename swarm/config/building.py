@@ -19,9 +19,9 @@ from swarm.config.configs import (
 )
 from swarm.config.interfaces import interface_addresses
 from swarm.config.loading import Loaded
+from swarm.config.references import parse_dataset, parse_tagged
 from swarm.config.settings import FETCH, SECTIONS, SEED, SERVE, TRACKER
 from swarm.errors import UsageError
-from swarm.protocol.names import LATEST, Reference, check_tag, parse_reference
 
 
 def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> CommonConfig:
@@ -54,7 +54,7 @@ def fetch_config(
 ) -> FetchConfig:
     """`swarm fetch DATASET [DEST]`, started in `directory`. DEST defaults to the last part of the name."""
     _expect(loaded, FETCH)
-    reference = parse_reference(dataset)
+    reference = parse_dataset(dataset)
     return FetchConfig(
         common=common_config(loaded, interfaces),
         dataset=reference,
@@ -87,10 +87,10 @@ def seed_config(
     has_tracker = bool(loaded["tracker"])
     return SeedConfig(
         common=common_config(loaded, interfaces),
-        dataset=_tagged(dataset),
+        dataset=parse_tagged(dataset),
         path=None if path is None else directory / Path(path).expanduser(),
         from_store=path is None,
-        tag=tuple(_tagged(tag) for tag in tags),
+        tag=tuple(parse_tagged(tag) for tag in tags),
         http=() if has_tracker else _listens(loaded, "http", TRACKER_HTTP_PORT, interfaces),
         identity=loaded["identity"],
         once=loaded["once"],
@@ -148,13 +148,6 @@ def _store_words(loaded: Loaded) -> dict[str, str | bool | int]:
     words = {word.replace("-", "_"): value for word, value in loaded.file.store_options.items()}
     is_single = loaded.command == SEED and loaded["single-writer"]
     return {**words, "single_writer": True} if is_single else words
-
-
-def _tagged(dataset: str) -> Reference:
-    reference = parse_reference(dataset)
-    if reference.version is not None or reference.digest_prefix is not None:
-        raise UsageError(f"{dataset!r} is a version, and a version is published under a tag", hint="use NAME:TAG")
-    return Reference(reference.name, check_tag(reference.tag or LATEST))
 
 
 def _expect(loaded: Loaded, command: str) -> None:

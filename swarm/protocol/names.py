@@ -81,7 +81,8 @@ def check_name(name: str) -> str:
 def check_tag(tag: str) -> str:
     """`tag` itself. Raises UsageError: for what is no tag, and for the reserved `N.x`, `N.M.x`."""
     if is_query(tag):
-        raise UsageError(f"'{tag[:NAME_PART_BYTES_MAX]}' asks for a range and cannot be a tag")
+        hint = "a tag is a release as 1.4.0, or a channel as stable"
+        raise UsageError(f"'{tag[:NAME_PART_BYTES_MAX]}' asks for a range and cannot be a tag", hint=hint)
     if not TAG.fullmatch(tag):
         form = "small letters, digits, '.', '_' and '-', at most 128 long"
         raise UsageError(f"'{tag[:NAME_PART_BYTES_MAX]}' is not a tag", hint=f"{_try(legal_part(tag))}; {form}")
