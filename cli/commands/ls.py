@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cli.call import Call
 from cli.exit_codes import ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
-from cli.ui.wording import plural, printable
+from cli.ui.wording import plural, printable, said_by
 from swarm.config.configs import CommonConfig
 from swarm.config.quantities import show_size
 from swarm.errors import NotFoundError, SwarmError
@@ -158,7 +158,7 @@ def _line(decision: Decision, held: Mapping[VersionId, str]) -> str:
     record = decision.record
     root = record.root.hex()[:16] if record.root else "removed"
     here = f"  held at {printable(held[record.root])}" if record.root in held and record.root is not None else ""
-    return f"{record.name}:{record.tag}  {root}  {when(record.time)}  (from the {decision.source}){here}"
+    return f"{record.name}:{record.tag}  {root}  {when(record.time)}  ({said_by(decision.source)}){here}"
 
 
 def when(time_ms: int) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from cli.failures import Failure
 from cli.ui.screen import Look, is_verbose
+from cli.ui.waits import Waits
 from swarm.agent.notices import Level, Note, Notice, Phase, Progress, Receipt, as_json
 
 PROGRESS_SECONDS = 1.0
@@ -31,7 +31,7 @@ class JsonScreen:
         self._clock = clock
         self._shown_at = float("-inf")
         self._phase: Phase | None = None
-        self._waiting: str | None = None
+        self._waits = Waits(clock)
         self._has_receipt = False
 
     @property
@@ -89,11 +89,8 @@ class JsonScreen:
         return self._look.quiet and isinstance(notice, Progress)
 
     def _progress(self, progress: Progress) -> None:
-        reason = _without_numbers(progress.waiting)
-        if reason != self._waiting:
-            self._waiting = reason
-            if progress.waiting:
-                self._print({"event": "waiting", "phase": progress.phase, "reason": progress.waiting})
+        if self._waits.is_news(progress.waiting):
+            self._print({"event": "waiting", "phase": progress.phase, "reason": progress.waiting})
         now = self._clock()
         if now - self._shown_at >= PROGRESS_SECONDS or progress.phase is not self._phase:
             self._shown_at, self._phase = now, progress.phase
@@ -108,11 +105,6 @@ class JsonScreen:
     def _talk(self, text: str) -> None:
         with contextlib.suppress(OSError):
             print(text, file=self._stderr, flush=True)
-
-
-def _without_numbers(reason: str | None) -> str | None:
-    """What is waited for, without for how long: the same wait."""
-    return None if reason is None else re.sub(r"[0-9.]+", "", reason)
 
 
 def _line(found: Mapping[str, Any]) -> str:

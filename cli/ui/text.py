@@ -13,8 +13,10 @@ from typing import Any, TextIO, assert_never
 
 from cli.failures import Failure
 from cli.ui.screen import Look, is_verbose, wants_color
+from cli.ui.waits import Waits
 from cli.ui.wording import (
     committed_line,
+    paste_lines,
     planned_line,
     printable,
     progress_line,
@@ -103,9 +105,10 @@ class TextScreen:
     def _show(self, notice: Ready | Resolved | Planned | Committed | Published | Receipt) -> None:
         match notice:
             case Ready():
-                self._say_all(ready_lines(notice))
-                if notice.command and not self._look.quiet:
-                    self._print([f"\nto fetch it elsewhere:\n  {notice.command}\n"])
+                # Where a fetch listens is nothing that anybody needs to know.
+                if notice.kind != "fetch" or is_verbose(self._look):
+                    self._say_all(ready_lines(notice))
+                self._print([] if self._look.quiet else paste_lines(notice))
             case Resolved():
                 self.say(resolved_line(notice))
             case Planned():
@@ -173,15 +176,13 @@ class _Pace:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._shown_at: float | None = None
-        self._waiting: str | None = None
+        self._waits = Waits(clock)
 
     def is_due(self, progress: Progress) -> bool:
         now = self._clock()
         if self._shown_at is None:
             self._shown_at = now  # the first line after 10 s: a short command says only what it did
-        begins_to_wait = progress.waiting is not None and self._waiting is None
-        self._waiting = progress.waiting
-        if not begins_to_wait and now - self._shown_at < LINE_SECONDS:
+        if not self._waits.is_news(progress.waiting) and now - self._shown_at < LINE_SECONDS:
             return False
         self._shown_at = now
         return True

@@ -22,6 +22,8 @@ _DOING = {
     Phase.VERIFY: "verifying",
 }
 
+_SAID_BY = {"lan": "from a neighbour", "local": "as this machine remembers it"}
+
 WITH_PEERS = (Phase.FETCH, Phase.LINGER, Phase.SERVE)
 """Phases in which others matter."""
 
@@ -35,7 +37,18 @@ def printable(text: str) -> str:
 
 def plural(count: int, noun: str) -> str:
     """`1 file`, `1,204 files`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
+
+
+def said_by(source: str) -> str:
+    """Who answered, as words: `from the tracker`."""
+    return _SAID_BY.get(source, f"from the {source}")
+
+
+def short_key(fingerprint: str) -> str:
+    """Enough of a fingerprint to know one's own by; whom to believe is compared in full, elsewhere."""
+    return f"{fingerprint[:20]}…" if len(fingerprint) > 20 else fingerprint
 
 
 def progress_line(progress: Progress) -> str:
@@ -86,8 +99,8 @@ def percent(part: int, total: int) -> str:
 def resolved_line(resolved: Resolved) -> str:
     """Which version a name turned out to be, who signed it and who said so."""
     line = f"{printable(resolved.dataset)} is {resolved.digest[:16]}"
-    signed = f", signed by {resolved.publisher}" if resolved.publisher else ""
-    return f"{line}{signed}{f' (from the {resolved.source})' if resolved.source else ''}"
+    signed = f", signed by {short_key(resolved.publisher)}" if resolved.publisher else ""
+    return f"{line}{signed}{f' ({said_by(resolved.source)})' if resolved.source else ''}"
 
 
 def planned_line(planned: Planned) -> str:
@@ -110,9 +123,18 @@ def ready_lines(ready: Ready) -> list[str]:
     return lines
 
 
+def paste_lines(ready: Ready) -> list[str]:
+    """What to type on a consumer; on this machine, where no other can come."""
+    if ready.command is None:
+        return []
+    what = "a dataset of its store" if ready.kind == "tracker" else "it"
+    where = "on this machine" if _is_loopback(ready) else "elsewhere"
+    return ["", f"to fetch {what} {where}:", f"  {ready.command}", ""]
+
+
 def committed_line(committed: Committed) -> str:
     """Where the version now is."""
-    how = "" if committed.is_atomic else " (entry by entry: here it could not be exchanged in one step)"
+    how = "" if committed.is_atomic else ", put there entry by entry"
     return f"{printable(committed.dataset)} is at {printable(committed.dest)}{how}"
 
 
@@ -133,14 +155,16 @@ def published_lines(published: Published) -> list[str]:
 
 def receipt_lines(receipt: Receipt) -> list[str]:
     """The account of a fetch."""
-    rate = f", {show_rate(receipt.bytes / receipt.seconds)}" if receipt.seconds > 0 and receipt.bytes else ""
+    came = receipt.bytes_peer + receipt.bytes_origin
+    # Of what was here already a rate says nothing.
+    rate = f", {show_rate(came / receipt.seconds)}" if receipt.seconds > 0 and came else ""
     lines = [
-        f"{printable(receipt.dataset)} ({receipt.digest[:16]}) is at {printable(receipt.dest)}",
+        f"{_label(receipt.dataset, receipt.digest)} is at {printable(receipt.dest)}",
         f"{plural(receipt.files, 'file')}, {show_size(receipt.bytes)} in {show_duration(receipt.seconds)}{rate}",
     ]
     shares = sources(receipt.bytes_peer, receipt.bytes_origin, receipt.bytes_local)
     if shares:
-        lines.append(f"{shares}; {plural(receipt.peers, 'peer')}")
+        lines.append(f"{shares}; {plural(receipt.peers, 'peer')}" if came else "all of it was here")
     extra = (
         (receipt.bytes_refetched, "fetched again after an interruption"),
         (receipt.bytes_wasted, "came and was not needed"),
@@ -148,6 +172,23 @@ def receipt_lines(receipt: Receipt) -> list[str]:
     lines += [f"{show_size(amount)} {text}" for amount, text in extra if amount]
     lines += [f"banned {agent}: it sent wrong bytes" for agent in receipt.banned]
     return lines
+
+
+def _label(dataset: str, digest: str) -> str:
+    # A version that was named by its digest says it once.
+    name, at, named = dataset.rpartition("@")
+    return f"{printable(name)}@{digest[:16]}" if at and named == digest else f"{printable(dataset)} ({digest[:16]})"
+
+
+def _is_loopback(ready: Ready) -> bool:
+    from ipaddress import ip_address  # noqa: PLC0415  # only for who serves
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    host = urlsplit(ready.http).hostname if ready.http else ready.addresses[0].split("/")[2] if ready.addresses else ""
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _escape(character: str) -> str:

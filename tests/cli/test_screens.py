@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,9 +17,9 @@ from cli.ui.bar import picture
 from cli.ui.json_lines import JsonScreen
 from cli.ui.screen import Look, is_verbose, wants_color
 from cli.ui.text import TextScreen
-from cli.ui.wording import doing, percent, printable, progress_line, receipt_lines
-from swarm.agent.notices import Committed, Note, Phase, Planned, Progress, Receipt, Resolved
-from tests.cli.conftest import DIGEST, RECEIPT
+from cli.ui.wording import doing, paste_lines, percent, printable, progress_line, receipt_lines, resolved_line
+from swarm.agent.notices import Committed, Note, Phase, Planned, Progress, Ready, Receipt, Resolved
+from tests.cli.conftest import DIGEST, FINGERPRINT, RECEIPT
 
 TEXT, JSON = Look(), Look(json=True)
 
@@ -147,6 +148,21 @@ def test_json_tells_each_wait_as_it_begins() -> None:
     assert [one["reason"] for one in waits] == ["a", "b"]
 
 
+def test_a_wait_whose_numbers_change_is_the_same_wait() -> None:
+    screen, out, clock = json_screen()
+    text, _, err, text_clock = text_screen()
+    for tenth in range(80):
+        clock.now = text_clock.now = 100.0 + tenth / 10
+        # It ends for a moment now and then: the tracker has been told something.
+        reason = None if tenth % 20 == 19 else f"asked of 3fa2c1d0 {tenth / 10:.1f} s ago, {tenth} bytes came"
+        screen.notify(moment(1, waiting=reason))
+        text.notify(moment(1, waiting=reason))
+    assert sum(one["event"] == "waiting" for one in objects(out)) == 1
+    assert err.getvalue().count("waiting") == 1
+    screen.notify(moment(1, waiting="something else"))
+    assert objects(out)[-1]["reason"] == "something else"
+
+
 def test_nothing_follows_the_receipt() -> None:
     screen, out, _ = json_screen()
     screen.notify(RECEIPT)
@@ -164,6 +180,47 @@ def test_quiet_json_has_no_progress_and_no_notes() -> None:
     screen.notify(Resolved("a:b", DIGEST))
     screen.notify(RECEIPT)
     assert [one["event"] for one in objects(out)] == ["resolved", "receipt"]
+
+
+def test_who_answered_is_said_in_words() -> None:
+    assert resolved_line(Resolved("a:b", DIGEST, FINGERPRINT, "local")) == (
+        f"a:b is {DIGEST[:16]}, signed by ed25519:aaaaaaaaaaaa… (as this machine remembers it)"
+    )
+    assert resolved_line(Resolved("a:b", DIGEST, None, "store")) == f"a:b is {DIGEST[:16]} (from the store)"
+
+
+@pytest.mark.parametrize(
+    ("ready", "line"),
+    [
+        (Ready("seed", (), "http://10.0.0.7:4180", command="X"), "to fetch it elsewhere:"),
+        (Ready("seed", (), "http://127.0.0.1:4180", command="X"), "to fetch it on this machine:"),
+        (Ready("seed", (), "http://[::1]:4180", command="X"), "to fetch it on this machine:"),
+        (Ready("seed", ("/ip4/127.0.0.1/tcp/5/p2p/x",), None, command="X"), "to fetch it on this machine:"),
+        (Ready("seed", ("/ip6/fd00::1/tcp/5/p2p/x",), None, command="X"), "to fetch it elsewhere:"),
+        (Ready("tracker", (), "http://tracker.example", command="X"), "to fetch a dataset of its store elsewhere:"),
+    ],
+)
+def test_the_line_to_paste_says_where_it_works(ready: Ready, line: str) -> None:
+    assert paste_lines(ready) == ["", line, "  X", ""]
+
+
+def test_where_a_fetch_listens_is_a_detail() -> None:
+    for look, count in ((Look(), 0), (Look(verbose=True), 1)):
+        screen, out, err, _ = text_screen(look)
+        screen.notify(Ready("fetch", ("/ip4/10.0.0.7/tcp/5",)))
+        assert err.getvalue().count("listening on") == count
+        assert out.getvalue() == ""
+    screen, _, err, _ = text_screen()
+    screen.notify(Ready("serve", ("/ip4/10.0.0.7/tcp/5",)))
+    assert "listening on /ip4/10.0.0.7/tcp/5" in err.getvalue()
+
+
+def test_a_receipt_of_what_was_here_speaks_of_no_rate_and_no_peers() -> None:
+    local = replace(RECEIPT, bytes_local=1000, bytes_peer=0, bytes_origin=0, peers=0)
+    assert receipt_lines(local)[1:] == ["3 files, 1.00 kB in 2.0 s", "all of it was here"]
+    by_digest = replace(RECEIPT, dataset=f"@maps/a@{DIGEST}")
+    assert receipt_lines(by_digest)[0] == f"@maps/a@{DIGEST[:16]} is at /here/places"
+    assert "3 files, 1.00 kB in 2.0 s, 450 B/s" in receipt_lines(RECEIPT)
 
 
 def test_json_lines_are_ascii_and_finite() -> None:
