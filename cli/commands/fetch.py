@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cli.call import Call
 from cli.exit_codes import ExitCode
+from cli.exposure import warn_if_unheard
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.agent.notices import Receipt
 from swarm.config.building import fetch_config
@@ -48,6 +49,8 @@ def run(call: Call) -> int:
     config = fetch_config(call.load(), options.name, options.dest, call.directory)
     if config.background and config.dry_run:
         raise UsageError("--background and --dry-run exclude each other", hint="leave one of them out")
+    if not config.dry_run:
+        warn_if_unheard(call, config.common)
     receipt = call.run(lambda: _fetch(config, call))
     if not call.screen.has_receipt and not config.dry_run:
         call.screen.notify(receipt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cli.call import Call
 from cli.exit_codes import ExitCode
+from cli.exposure import warn_if_unheard
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.agent.notices import Published
 from swarm.config.building import seed_config
@@ -54,6 +55,8 @@ def run(call: Call) -> int:
     """Publishes and serves; with `--once` or `--dry-run` it ends after publishing."""
     dataset, path = _words(call)
     config = seed_config(call.load(), dataset, path, call.options.tag, call.directory)
+    if not config.once and not config.dry_run:
+        warn_if_unheard(call, config.common)
     call.run(lambda: _seed(config, call))
     return ExitCode.DONE
 

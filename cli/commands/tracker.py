@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cli.call import Call
 from cli.exit_codes import ExitCode
+from cli.exposure import warn_if_unheard
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.config.building import tracker_config
 from swarm.config.configs import TrackerConfig
@@ -37,6 +38,7 @@ def register() -> CommandParser:
 def run(call: Call) -> int:
     """Runs until it is stopped."""
     config = tracker_config(call.load())
+    warn_if_unheard(call, config.common)
     call.run(lambda: _run(config, call))
     return ExitCode.DONE
 

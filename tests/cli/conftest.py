@@ -73,6 +73,12 @@ class Ended:
 Run = Callable[..., Ended]
 
 
+@pytest.fixture(autouse=True)
+def private_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this machine's own are: what is said of public ones has tests of its own."""
+    monkeypatch.setattr("cli.exposure.interface_addresses", lambda: ("127.0.0.1",))
+
+
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     """`swarm.service`, faked."""
