@@ -12,7 +12,7 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from cli.checks.check import Check, Checks, fail, ok, warn
+from cli.checks.check import Check, Checks, Status, fail, ok, warn
 from cli.exit_codes import ExitCode
 from swarm.config.configs import CommonConfig
 from swarm.config.quantities import show_size
@@ -29,6 +29,8 @@ LIBRARIES = {
     "rich": "rich",
     "cryptography": "cryptography",
     "pyfastcdc": "pyfastcdc",
+    "h11": "h11",
+    "ifaddr": "ifaddr",
 }
 """Module -> distribution."""
 
@@ -72,9 +74,11 @@ def check_home(config: CommonConfig) -> Checks:
 
 
 def check_directory(directory: Path) -> Checks:
-    """Where a fetch without DEST would write."""
-    found = [_writable("here", directory, "fetch to another directory")]
-    return [*found, *_file_system("here", directory, is_home=False), *_room("here", directory)]
+    """Where a fetch without DEST would write; with one this place does not matter."""
+    found = _writable("here", directory, "give swarm fetch a DEST that can be written")
+    if found.status is Status.FAIL:
+        return [warn(found.name, found.text, found.hint)]
+    return [found, *_file_system("here", directory, is_home=False), *_room("here", directory)]
 
 
 def check_limits() -> Checks:

@@ -15,8 +15,9 @@ import urllib.error
 import urllib.request
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
+from typing import Any
 
-from cli.checks.check import Check, Checks, fail, ok, warn
+from cli.checks.check import Check, Checks, Status, fail, ok, warn
 from cli.exit_codes import ExitCode
 from swarm.config.addresses import TRACKER_HTTP_PORT, TRACKER_PORT, is_private
 from swarm.config.configs import CommonConfig
@@ -48,8 +49,15 @@ def check_interfaces(config: CommonConfig) -> Checks:
 
 
 def check_ports() -> Checks:
-    """Whether a tracker could listen here. A taken port is no fault: it may be ours."""
-    return [_port(port, noun) for port, noun in ((TRACKER_PORT, "tracker"), (TRACKER_HTTP_PORT, "tracker's HTTP"))]
+    """Whether a tracker could listen here. A taken port is no fault: it may be our own tracker's."""
+    ports = ((TRACKER_PORT, "tracker"), (TRACKER_HTTP_PORT, "tracker's HTTP"))
+    found = [_port(port, noun) for port, noun in ports]
+    if all(check.status is Status.OK for check in found) or _said(f"http://127.0.0.1:{TRACKER_HTTP_PORT}") is None:
+        return found
+    return [
+        check if check.status is Status.OK else ok(check.name, "a swarm tracker runs here and has it")
+        for check in found
+    ]
 
 
 def check_multicast(config: CommonConfig) -> Checks:
@@ -68,7 +76,9 @@ def check_multicast(config: CommonConfig) -> Checks:
 
 
 def check_tracker(address: str) -> Checks:
-    """Whether a tracker answers, and whether its clock agrees with ours."""
+    """Whether a tracker answers, and whether its clock agrees with ours; "" is none."""
+    if not address:
+        return [ok("tracker", "none configured: neighbours on the LAN and the store are asked")]
     if address.startswith("/"):
         found = _MULTIADDR.match(address)
         assert found is not None  # parse_tracker has looked
@@ -79,20 +89,31 @@ def check_tracker(address: str) -> Checks:
 def _asks(url: str) -> Checks:
     started = time.monotonic()
     try:
-        request = urllib.request.Request(f"{url}/.well-known/swarm")  # noqa: S310  # http(s), parse_tracker has looked
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            said = json.loads(answer.read(ANSWER_BYTES_MAX))
-            date = answer.headers.get("Date")
+        said, date = _read(url)
     except (OSError, ValueError, urllib.error.URLError) as error:
         return [_unreachable(url, error)]
     taken = (time.monotonic() - started) * 1000
-    if not isinstance(said, dict) or "v" not in said:
+    if said is None:
         hint = "something else listens there: look at the port"
         return [fail("tracker", f"{url} answers, and is no swarm tracker", hint, ExitCode.UNREACHABLE)]
     addresses = said.get("addresses") or []
     found = [ok("tracker", f"{url} answers in {taken:.0f} ms")]
     found += [_peer_port(url, str(one)) for one in addresses[:1]]
     return found + ([clock_check("tracker's clock", _date(date))] if date else [])
+
+
+def _read(url: str) -> tuple[dict[str, Any] | None, str | None]:
+    """What a tracker says of itself (None: it is none), and the date by its clock. Raises OSError, ValueError."""
+    request = urllib.request.Request(f"{url}/.well-known/swarm")  # noqa: S310  # http(s), parse_tracker has looked
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
+        said = json.loads(answer.read(ANSWER_BYTES_MAX))
+        return said if isinstance(said, dict) and "v" in said else None, answer.headers.get("Date")
+
+
+def _said(url: str) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError):
+        return _read(url)[0]
+    return None
 
 
 def clock_check(name: str, theirs: float | None) -> Check:

@@ -84,7 +84,7 @@ def _looks(call: Call, config: CommonConfig) -> list[tuple[str, Callable[[], Awa
         ("interfaces", partial(network.check_interfaces, config)),
         ("ports", network.check_ports),
         ("multicast", partial(network.check_multicast, config)),
-        *(("tracker", partial(network.check_tracker, address)) for address in config.tracker),
+        *(("tracker", partial(network.check_tracker, address)) for address in config.tracker or ("",)),
     ]
     return [*((name, partial(_in_thread, look)) for name, look in blocking), ("store", partial(_store, config))]
 

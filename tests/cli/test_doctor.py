@@ -179,3 +179,25 @@ def test_a_broken_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     (check,) = machine.check_libraries()
     assert check.status is Status.FAIL
     assert "no-such-thing (ModuleNotFoundError" in check.text
+
+
+def test_a_port_that_our_own_tracker_has_is_no_alarm(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "TRACKER_HTTP_PORT", tracker.port)
+    monkeypatch.setattr(network, "TRACKER_PORT", free_port())
+    peer, http = network.check_ports()
+    assert (peer.status, http.status) == (Status.OK, Status.OK)
+    assert "runs here" in http.text
+    tracker.said.clear()
+    assert network.check_ports()[1].status is Status.WARN
+
+
+def test_no_tracker_is_said_and_is_no_fault() -> None:
+    (check,) = network.check_tracker("")
+    assert check.status is Status.OK
+    assert "none configured" in check.text
+
+
+def test_a_directory_that_cannot_be_written_is_a_warning_where_doctor_was_started() -> None:
+    check = machine.check_directory(Path("/proc"))[0]
+    assert check.status is Status.WARN
+    assert "DEST" in check.hint
