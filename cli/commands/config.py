@@ -12,6 +12,17 @@ from swarm.config.quantities import show_duration, show_rate
 from swarm.config.settings import BY_NAME, SECTIONS
 from swarm.config.values import show_block_size
 
+_DEFAULTS = {
+    ("fetch", "linger"): "auto",
+    ("serve", "linger"): "forever",
+    ("seed", "mtime"): "keep",
+    ("seed", "links"): "keep",
+    ("seed", "block-size"): "auto",
+    ("tracker", "origin-budget"): "1",
+    ("tracker", "origin-budget-fails"): "open",
+}
+"""What a setting is, where its default is made elsewhere."""
+
 _EXAMPLES = ("swarm config show", "swarm config show --for seed --json")
 
 
@@ -41,7 +52,7 @@ def run(call: Call) -> int:
     command = call.options.for_command or "config"
     loaded = load(command, given_settings(call.options), call.environment, call.directory)
     rows = [("home", str(loaded.home), str(loaded.home), loaded.home_source)]
-    rows += [(name, *_shown(name, value), value.source) for name, value in _settings(loaded)]
+    rows += [(name, *_shown(command, name, value), value.source) for name, value in _settings(loaded)]
     width, column = max(len(row[0]) for row in rows), max(len(row[2]) for row in rows)
     for name, value, text, source in rows:
         line = f"{name:<{width}}  {text:<{column}}  {source}"
@@ -56,10 +67,10 @@ def _settings(loaded: Loaded) -> list[tuple[str, Value]]:
     return [(name, value) for name, value in loaded.values.items() if BY_NAME[name].in_file]
 
 
-def _shown(name: str, value: Value) -> tuple[Any, str]:
+def _shown(command: str, name: str, value: Value) -> tuple[Any, str]:
     """For JSON and for people."""
     if value.value is None and not value.texts:
-        return None, "-"
+        return None, _DEFAULTS.get((command, name), "-")
     if BY_NAME[name].is_secret or (name == "key" and isinstance(value.value, str)):
         return MASK, MASK
     if isinstance(value.value, bool):

@@ -34,7 +34,7 @@ def load_publisher_key(config: CommonConfig) -> SigningKey:
     """The publisher key from SWARM_KEY's text or its file. Raises NotFoundError where there is none."""
     if config.key_text is not None:
         return parse_key_text(config.key_text, "SWARM_KEY")
-    return load_key(publisher_path(config))
+    return load_key(publisher_path(config), is_default=config.key is None)
 
 
 def load_or_make_publisher_key(config: CommonConfig) -> tuple[SigningKey, bool]:
@@ -49,7 +49,7 @@ def load_or_make_identity(path: Path, noun: str) -> SigningKey:
     return load_key(path) if path.exists() else make_key_file(path, noun)
 
 
-def load_key(path: Path) -> SigningKey:
+def load_key(path: Path, *, is_default: bool = False) -> SigningKey:
     """Reads a key file. Raises NotFoundError, PermissionError_ (unreadable, or readable by others), UsageError."""
     try:
         with path.open("rb") as file:
@@ -57,7 +57,8 @@ def load_key(path: Path) -> SigningKey:
                 _refuse_loose_rights(path, os.fstat(file.fileno()))
             text = file.read(FILE_BYTES_MAX)
     except FileNotFoundError:
-        raise NotFoundError(f"there is no key at {path}", hint=f"make one with: swarm key new --key {path}") from None
+        option = "" if is_default else f" --key {path}"
+        raise NotFoundError(f"there is no key at {path}", hint=f"make one with: swarm key new{option}") from None
     except OSError as error:
         raise PermissionError_(f"the key {path} cannot be read: {error.strerror}", hint="check its rights") from None
     return parse_key_text(text.decode(errors="replace"), str(path))

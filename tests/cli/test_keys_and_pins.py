@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,14 @@ def test_secrets_are_masked_wherever_they_stand() -> None:
     assert masked(("--secret", "words", "x")) == ["--secret", "…", "x"]
     assert masked(("--secret=words", "x")) == ["--secret=…", "x"]
     assert masked(("--secret", "@file", "--secret=@file")) == ["--secret", "@file", "--secret=@file"]
+
+
+def test_a_missing_key_is_made_where_it_is_looked_for(run: Run) -> None:
+    assert run("key", "show").err.endswith("make one with: swarm key new\n")
+    assert "swarm key new --key /elsewhere" in run("key", "show", "--key", "/elsewhere").err
+
+
+def test_config_show_says_what_a_default_amounts_to(run: Run) -> None:
+    assert re.search(r"^linger +auto +default$", run("config", "show", "--for", "fetch").out, re.MULTILINE)
+    assert re.search(r"^linger +forever +default$", run("config", "show", "--for", "serve").out, re.MULTILINE)
+    assert re.search(r"^links +keep +default$", run("config", "show", "--for", "seed").out, re.MULTILINE)
