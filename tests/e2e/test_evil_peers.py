@@ -1,0 +1,88 @@
+"""A peer that lies: what it sends is never visible, it is dropped, and the fetch ends as it should."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.datasets import MIB, adds_up, bytes_of, make_data, same
+from tests.e2e.processes import Event, Machine, Process, Stage
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass(frozen=True)
+class Village:
+    """A tracker, and one honest holder whose line is slow."""
+
+    data: Path
+    store: str
+    url: str
+    digest: str
+    holder: Process
+
+
+@pytest.fixture(scope="module")
+def village(shared: Stage) -> Village:
+    producer, holder = shared.machine("producer"), shared.machine("holder")
+    data, store = make_data(producer.place / "data", 6 * MIB), str(shared.place / "store")
+    digest = producer.run("seed", str(data), "places:1.0.0", "--store", store, "--once").one("published")["digest"]
+    tracker = shared.machine("tracker").start("tracker", "--store", store)
+    url = tracker.wait_for("ready")["http"]
+    holder.fetch("places:1.0.0", str(holder.copy), "--store", store)
+    serving = holder.start("serve", "--tracker", url, "--upload-limit", "2MB")
+    serving.wait_for("ready")
+    return Village(data, store, url, digest, serving)
+
+
+def start_evil(stage: Stage, village: Village, work: str) -> tuple[Process, str]:
+    """The liar, and the id that it will be banned under."""
+    machine = stage.machine("evil")
+    command = [sys.executable, "-m", "tests.e2e.evil_peer", work, village.url, village.store, village.digest]
+    evil = stage.start(command, command[2:], cwd=machine.place, env=machine.env)
+    return evil, evil.wait_for("ready")["agent"]
+
+
+def fetch(stage: Stage, village: Village) -> tuple[Machine, Event, list[Event]]:
+    consumer = stage.machine("consumer")
+    ended = consumer.run("fetch", "places:1.0.0", str(consumer.copy), "--tracker", village.url, "--linger", "0")
+    receipt = ended.receipt
+    assert same(village.data, consumer.copy)
+    assert adds_up(receipt)
+    assert receipt["bytes_peer"] == bytes_of(village.data)
+    assert village.holder.is_running
+    return consumer, receipt, ended.events
+
+
+def test_wrong_bytes_ban_their_sender_by_name(village: Village, stage: Stage) -> None:
+    evil, agent = start_evil(stage, village, "wrong_bytes")
+    consumer, receipt, events = fetch(stage, village)
+    assert evil.wait_for("did")
+    assert receipt["banned"] == [agent]
+    assert receipt["bytes_wasted"] > 0
+    assert any(agent[:16] in event["text"] for event in events if event["event"] == "note")
+    assert consumer.run("verify", str(consumer.copy)).code == 0
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "another_block",
+        "garbage",
+        "length_of_4_gib",
+        "bitfield_too_long",
+        "silence",
+        *(
+            pytest.param(work, marks=pytest.mark.slow)
+            for work in ("block_too_long", "block_too_short", "haves_outside", "cbor_bomb", "unknown_version")
+        ),
+    ],
+)
+def test_nonsense_ends_its_connection_and_nothing_else(village: Village, stage: Stage, work: str) -> None:
+    evil, agent = start_evil(stage, village, work)
+    _consumer, receipt, _events = fetch(stage, village)
+    assert evil.wait_for("did")
+    assert set(receipt["banned"]) <= {agent}
