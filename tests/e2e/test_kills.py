@@ -183,7 +183,7 @@ def test_a_fetch_killed_at_twenty_moments_completes_and_nothing_comes_twice(hous
 
 
 def test_an_update_killed_at_twenty_moments_leaves_one_whole_version(house: House, stage: Stage) -> None:
-    """To and fro between two versions, in every time of a fetch; whatever DEST is then, the next run goes on from it."""
+    """To and fro between two versions, at every time of a fetch; the next run goes on from what DEST is then."""
     consumer, rng = stage.machine("consumer"), random.Random(11)
     words = (str(consumer.copy), "--store", house.store, "--linger", "0")
     consumer.run("fetch", house.old.label, *words)
