@@ -1,6 +1,6 @@
 """A peer that joins a swarm properly and then does one thing wrong: `python -m tests.e2e.evil_peer`.
 
-    … WORK TRACKER STORE VERSION
+    … WORK TRACKER STORE VERSION [origin]
 
 Its transport, hello, join and framing are the real ones; only the last step is not. Says on stdout, a JSON object a
 line, that it is there (`ready`, with its agent id) and each time that it has done its work (`did`).
@@ -45,6 +45,7 @@ class Evil:
 
     work: str
     version: Version
+    is_origin: bool
     grants: int = 0
 
     @property
@@ -73,7 +74,8 @@ class Evil:
     def offer(self, connection: Connection, handle: int) -> None:
         """A free slot, for whatever the neighbour lacks."""
         self.grants += 1
-        connection.send_nowait(m.Ready(self.grants, handle, (), None))
+        named = ((0, self.size),) if self.is_origin else None
+        connection.send_nowait(m.Ready(self.grants, handle, (), named))
 
     def length_of(self, index: int) -> int:
         return self.version.length_of(Index(index))
@@ -93,11 +95,21 @@ def raw(connection: Connection, data: bytes) -> None:
 # --- greetings: what it says to who opens the version ------------------------------------------------
 
 
-async def offer_everything(evil: Evil, connection: Connection, handle: int) -> None:
+async def say_everything(evil: Evil, connection: Connection, handle: int) -> None:
     size = evil.size
     have = ((1 << size) - 1 << (-size % 8)).to_bytes((size + 7) // 8, "big")
     connection.send_nowait(m.Bitfield(handle, have, bytes(len(have))))
+
+
+async def offer_everything(evil: Evil, connection: Connection, handle: int) -> None:
+    await say_everything(evil, connection, handle)
     evil.offer(connection, handle)
+
+
+async def offer_nothing(evil: Evil, connection: Connection, handle: int) -> None:
+    """Says that it has everything, and offers nothing of it."""
+    await say_everything(evil, connection, handle)
+    say(event="did", work=evil.work)
 
 
 async def bitfield_too_long(evil: Evil, connection: Connection, handle: int) -> None:
@@ -175,6 +187,7 @@ Greeting = Callable[[Evil, Connection, int], Awaitable[None]]
 Work = Callable[[Evil, Connection, m.Request], Awaitable[None]]
 
 GREETINGS: dict[str, Greeting] = {
+    "offer_nothing": offer_nothing,
     "bitfield_too_long": bitfield_too_long,
     "haves_outside": haves_outside,
     "length_of_4_gib": length_of_4_gib,
@@ -204,7 +217,7 @@ async def join(transport: Transport, url: str, evil: Evil) -> None:
             evil.size,
             evil.size,
             lacks=False,
-            is_origin=False,
+            is_origin=evil.is_origin,
             reads_store=False,
             site="",
             addresses=transport.addresses,
@@ -224,13 +237,14 @@ async def read_version(store_url: str, version: VersionId) -> Version:
     return assemble(root, pages)
 
 
-async def main(work: str, url: str, store_url: str, version: str) -> None:
-    evil = Evil(work, await read_version(store_url, VersionId(bytes.fromhex(version))))
+async def main(work: str, url: str, store_url: str, version: str, kind: str = "") -> None:
+    is_origin = kind == "origin"
+    evil = Evil(work, await read_version(store_url, VersionId(bytes.fromhex(version))), is_origin)
     key = SigningKey.from_seed(os.urandom(32))
     addresses: tuple[str, ...] = ()
 
     def make_hello(direction: m.Direction, dial_nonce: bytes | None) -> m.Hello:
-        return hello_maker(key, addresses=addresses)(direction, dial_nonce)
+        return hello_maker(key, addresses=addresses, is_origin=is_origin)(direction, dial_nonce)
 
     async with open_transport(TransportConfig(key, make_hello, (("127.0.0.1", 0),), None)) as transport:
         addresses = transport.addresses

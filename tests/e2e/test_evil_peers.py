@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,10 @@ def village(shared: Stage) -> Village:
     return Village(data, store, url, digest, serving)
 
 
-def start_evil(stage: Stage, village: Village, work: str) -> tuple[Process, str]:
+def start_evil(stage: Stage, village: Village, work: str, *more: str) -> tuple[Process, str]:
     """The liar, and the id that it will be banned under."""
     machine = stage.machine("evil")
-    command = [sys.executable, "-m", "tests.e2e.evil_peer", work, village.url, village.store, village.digest]
+    command = [sys.executable, "-m", "tests.e2e.evil_peer", work, village.url, village.store, village.digest, *more]
     evil = stage.start(command, command[2:], cwd=machine.place, env=machine.env)
     return evil, evil.wait_for("ready")["agent"]
 
@@ -84,5 +85,24 @@ def test_wrong_bytes_ban_their_sender_by_name(village: Village, stage: Stage) ->
 def test_nonsense_ends_its_connection_and_nothing_else(village: Village, stage: Stage, work: str) -> None:
     evil, agent = start_evil(stage, village, work)
     _consumer, receipt, _events = fetch(stage, village)
+    assert evil.wait_for("did")
+    assert set(receipt["banned"]) <= {agent}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", ["wrong_bytes", "offer_nothing", "silence"])
+def test_a_false_seeder_does_not_keep_anybody_from_the_truth(village: Village, stage: Stage, work: str) -> None:
+    """It says that it is the origin, and is given its share of the blocks; nothing of that share ever comes."""
+    store = str(stage.place / "store")
+    shutil.copytree(village.store, store)
+    tracker = stage.machine("tracker").start("tracker", "--store", store)
+    url = tracker.wait_for("ready")["http"]
+    evil, agent = start_evil(stage, replace(village, url=url), work, "origin")
+    consumer = stage.machine("consumer")
+    words = ("places:1.0.0", str(consumer.copy), "--tracker", url, "--store", store, "--linger", "0")
+    receipt = consumer.run("fetch", *words).receipt
+    assert same(village.data, consumer.copy)
+    assert adds_up(receipt)
+    assert receipt["bytes_origin"] == bytes_of(village.data)
     assert evil.wait_for("did")
     assert set(receipt["banned"]) <= {agent}

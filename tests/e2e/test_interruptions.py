@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -222,26 +220,3 @@ def test_a_frozen_peer_is_noticed_and_asked_no_more(house: House, stage: Stage, 
     assert same(house.old, consumer.copy)
     assert adds_up(receipt)
     assert receipt["banned"] == [], "to be silent is no lie"
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_killed_at_twenty_random_moments_the_next_run_completes(house: House, stage: Stage) -> None:
-    """Updates that go to and fro between two versions which share next to nothing."""
-    rng, consumer = random.Random(20), stage.machine("consumer")
-    words = (str(consumer.copy), "--store", house.store, "--origin-limit", "6MB", "--linger", "0")
-    trees = {"1.0.0": house.old, "2.0.0": house.new}
-    seconds = consumer.run("fetch", "places:1.0.0", *words).receipt["seconds"]
-    now, other = "1.0.0", "2.0.0"
-    for _ in range(20):
-        update = consumer.start("fetch", f"places:{other}", *words)
-        time.sleep(rng.uniform(0, 1.2 * seconds))
-        update.kill()
-        assert same(trees[now], consumer.copy) or same(trees[other], consumer.copy), "old or new, never between"
-        receipt = consumer.run("fetch", f"places:{other}", *words).receipt
-        assert same(trees[other], consumer.copy)
-        assert adds_up(receipt)
-        assert receipt["bytes_refetched"] <= IN_FLIGHT_MAX
-        assert consumer.run("verify", str(consumer.copy)).code == 0
-        now, other = other, now
-    assert sorted(path.name for path in consumer.place.iterdir()) == ["copy", "home", "swarm"]
