@@ -32,6 +32,8 @@ class Giving:
         self._channels: list[Channel] = []
         self._is_idle = False
         """Nobody could be offered anything; true until something changes."""
+        self.full_until: float | None = None
+        """Every slot is taken, and the next will be about to be free then; None while one may be free."""
 
     # --- who may be offered a slot --------------------------------------------------------------
 
@@ -49,6 +51,7 @@ class Giving:
             self._take_back(offer)
         for sending in sendings:
             self._abort(sending)
+        self.wake()
 
     def _abort(self, sending: Sending) -> None:
         for index in sending.lengths:
@@ -65,21 +68,24 @@ class Giving:
             session.share.take_back(mask)
 
     def wake(self) -> None:
-        """Something changed that may let somebody be offered something."""
-        self._is_idle = False
+        """Something changed that may let somebody be offered something, or may have freed a slot."""
+        self._is_idle, self.full_until = False, None
 
     # --- offering -------------------------------------------------------------------------------
 
     def offer(self) -> None:
-        """Offers every slot that is free, or about to be."""
-        if self._is_idle or self._state.is_leaving:
+        """Offers every slot that is free, or about to be. Called after every event, so it looks only when it must."""
+        state = self._state
+        if self._is_idle or state.is_leaving or (self.full_until is not None and state.now < self.full_until):
             return
-        while self._uplink.taken(self._state.now, self._state.lead_s) < self._state.slots_out:
+        self.full_until = None
+        while self._uplink.taken(state.now, state.lead_s) < state.slots_out:
             channel = self._choose()
             if channel is None:
                 self._is_idle = True
                 return
             self._offer_to(channel)
+        self.full_until = self._uplink.next_end(state.now, state.lead_s)
 
     def _choose(self) -> Channel | None:
         """A random one of those who can be offered something; who is being sent something comes second."""
@@ -144,7 +150,7 @@ class Giving:
             link.credit_slots = 0
         else:
             self._skip(channel)
-        self._is_idle = False
+        self.wake()
         return None
 
     def _skip(self, channel: Channel) -> None:
@@ -161,7 +167,7 @@ class Giving:
         offer = self._uplink.answer(message.grant, link.id)
         if offer is None:
             return None if self._uplink.was_made(message.grant) else "requested without a grant"
-        self._is_idle = False
+        self.wake()
         channel = offer.channel
         session = self._state.sessions.get(channel.version)
         problem = self._problem(message, offer, session)
@@ -212,7 +218,7 @@ class Giving:
             self._state.commands.append(CancelSend(sending.channel.link.id, sending.request, Index(index)))
             self._never_given(sending.channel, 1 << index)
             self._uplink.settle(sending, index, self._state.now, is_sent=False)
-        self._is_idle = False
+        self.wake()
 
     # --- what became of it ----------------------------------------------------------------------
 
@@ -233,7 +239,7 @@ class Giving:
         sending = self._uplink.sendings.get((event.connection, event.request))
         if sending is not None:
             self._uplink.settle(sending, event.index, self._state.now, is_sent=True)
-            self._is_idle = False
+            self.wake()
 
     def on_failed(self, event: SendFailed) -> int:
         """A block was not sent; returns what is lost here and was believed to be held."""
@@ -241,7 +247,7 @@ class Giving:
         if sending is not None:
             self._uplink.settle(sending, event.index, self._state.now, is_sent=False)
             self._never_given(sending.channel, 1 << event.index)
-            self._is_idle = False
+            self.wake()
         return 1 << event.index if event.is_lost else 0
 
     def tick(self) -> list[Link]:
@@ -249,7 +255,7 @@ class Giving:
         for offer in self._uplink.expire(self._state.now):
             self._take_back(offer)
             self._skip(offer.channel)
-        self._is_idle = False
+        self.wake()
         return [sending.channel.link for sending in self._uplink.stalled(self._state.now)]
 
     def review_shares(self) -> None:

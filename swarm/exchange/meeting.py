@@ -139,7 +139,7 @@ class Meeting:
         channel = Channel(link, session.version, handle)
         link.versions[handle] = session.version
         link.channels[session.version] = channel
-        self._taking.opened()
+        self._taking.wake()
         self._state.send(link, Open(handle, session.version))
         self._send_bitfield(channel, session)
 
@@ -176,7 +176,7 @@ class Meeting:
             self._giving.add(channel)
             self._reopen(link.peer, session)
         else:
-            self._taking.opened()
+            self._taking.wake()
 
     def _reopen(self, peer: Peer, session: Session) -> None:
         """It takes part in the version after all: where it denied it to us before, it is asked again."""

@@ -75,8 +75,8 @@ class Node:
             return None
         is_idle = not len(state.peers) and not any(session.lacks_anything for session in state.sessions.values())
         tick = self._ticked_at + (IDLE_TICK_S if is_idle else TICK_S)
-        ends = (state.uplink.next_end(state.now, state.lead_s), self._taking.next_end())
-        return min([tick, *(end for end in ends if end is not None)])
+        full_until = self._giving.full_until
+        return min(tick, self._taking.looks_at, tick if full_until is None else full_until)
 
     def _route(self, event: e.Event) -> None:  # noqa: PLR0912, PLR0915  (one line an event)
         match event:

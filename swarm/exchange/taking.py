@@ -25,9 +25,8 @@ class Taking:
     def __init__(self, state: State) -> None:
         self._state = state
         self._next_request = 0
-        self._is_open = False
-        self._has_news = True
-        """Somebody is to be told of our credit although it has not changed."""
+        self.looks_at = float("-inf")
+        """When credit is to be looked at again."""
         self._closings = Allowance(state.policies.closings_per_s)
         self._versions: dict[tuple[ConnectionId, int], VersionId] = {}
         """Of every request in flight: transfers are reported without their version."""
@@ -56,7 +55,8 @@ class Taking:
         if state.is_leaving or not session.lacks_anything or not channel.is_met:
             state.send(link, Decline(message.grant, DeclineReason.NOTHING))
         elif not self.slots_left():
-            link.is_told_open, self._has_news = False, True
+            link.is_told_open = False
+            self.wake()
             state.send(link, Decline(message.grant, DeclineReason.NO_CREDIT))
         elif picked := self._pick(session, link, message):
             self._request(channel, session, message.grant, picked)
@@ -72,12 +72,10 @@ class Taking:
         soon = self._state.now + self._state.lead_in_s
         return sum(r.ends_at() <= soon for session in self._state.sessions.values() for r in session.ledger)
 
-    def next_end(self) -> float | None:
-        """When the next reception will be about to end, so that credit is to be announced."""
+    def _next_end(self) -> float:
         state = self._state
         ends = [r.ends_at() - state.lead_in_s for session in state.sessions.values() for r in session.ledger]
-        later = [end for end in ends if state.now < end < float("inf")]
-        return min(later) if later else None
+        return min((end for end in ends if end > state.now), default=float("inf"))
 
     def _pick(self, session: Session, link: Link, message: Ready) -> list[int]:
         if message.named is not None:
@@ -105,6 +103,7 @@ class Taking:
         self._versions[link.id, number] = session.version
         state.credit.take(sum(lengths.values()), state.now)
         state.took_slot_in()
+        self.wake()
         indexes = tuple(Index(index) for index in picked)
         state.commands.append(ExpectBlocks(link.id, number, session.version, indexes))
         state.send(link, Request(number, grant, channel.handle, runs_of(mask)))
@@ -124,6 +123,7 @@ class Taking:
                 session.ledger.moved(reception, transfer.index, transfer.bytes, state.now)
         if total:
             state.down.add(total, state.now)
+            self.wake()
 
     def on_arrived(self, event: BlockArrived) -> None:
         """A block is here; it may also be one that was given up meanwhile."""
@@ -159,14 +159,11 @@ class Taking:
         return True
 
     def _ended(self, reception: Reception, count: int) -> None:
+        self.wake()
         is_over = not reception.lengths
         self._state.credit.give_back(count, self._state.now, is_slot=is_over)
         if is_over:
             self._versions.pop((reception.link.id, reception.number), None)
-
-    def opened(self) -> None:
-        """A version was opened on a connection where we receive: its sender does not know our credit."""
-        self._has_news = True
 
     def give_up(self, session: Session, reception: Reception) -> None:
         """Asks elsewhere for what this request promises."""
@@ -197,28 +194,36 @@ class Taking:
 
     def tick(self) -> None:
         """Breaks promises that no byte came for."""
+        self.wake()
         for session in self._state.sessions.values():
             for reception in session.ledger.overdue(self._state.now):
                 self.give_up(session, reception)
 
     # --- credit ---------------------------------------------------------------------------------
 
+    def wake(self) -> None:
+        """Something changed that credit depends on, or somebody is to be told of it."""
+        self.looks_at = float("-inf")
+
     def announce_credit(self) -> None:
-        """Tells senders that credit is open who were told that it is closed; and, as far as allowed, the opposite."""
+        """Tells senders that credit is open who were told that it is closed; and, as far as allowed, the opposite.
+
+        Called after every event, so it looks only when something has changed or a reception is about to end.
+        """
         state = self._state
+        if state.now < self.looks_at:
+            return
+        self.looks_at = self._next_end()
         if state.is_leaving or not state.longest:
             return
         slots = self.slots_left()
-        if bool(slots) == self._is_open and not self._has_news:
-            return
-        self._is_open, self._has_news = bool(slots), False
         message = Credit(slots, state.credit.bytes_left())
         for link in state.peers.links():
-            if link.sends_blocks or not link.channels or link.is_told_open == self._is_open:
+            if link.sends_blocks or link.is_told_open == bool(slots) or not link.channels:
                 continue
             if not slots and not self._closings.take(state.now):
                 return
-            link.is_told_open = self._is_open
+            link.is_told_open = bool(slots)
             state.send(link, message)
 
     def check(self) -> None:

@@ -69,11 +69,10 @@ class Uplink:
         soon = now + lead_s
         return len(self.offers) + sum(sending.ends_at() > soon for sending in self.sendings.values())
 
-    def next_end(self, now: float, lead_s: float) -> float | None:
-        """When the next sending will be about to end."""
+    def next_end(self, now: float, lead_s: float) -> float:
+        """When the next sending will be about to end; infinite where nothing is known of that."""
         ends = [sending.ends_at() - lead_s for sending in self.sendings.values()]
-        later = [end for end in ends if now < end < float("inf")]
-        return min(later) if later else None
+        return min((end for end in ends if end > now), default=float("inf"))
 
     def offer(self, channel: Channel, named: int | None, now: float) -> Offer:
         """READY is being sent."""
