@@ -19,11 +19,15 @@ PROGRAMS = ("radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd", "ceph-au
 
 @pytest.fixture(scope="session")
 def rgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    skip_without_rgw()
+    with ExitStack() as stack:
+        yield _start(stack, tmp_path_factory)
+
+
+def skip_without_rgw() -> None:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         pytest.skip(f"no Ceph RGW here ({', '.join(missing)}): as root, .ci/rgw install")
-    with ExitStack() as stack:
-        yield _start(stack, tmp_path_factory)
 
 
 def _start(stack: ExitStack, tmp_path_factory: pytest.TempPathFactory) -> S3Server:
