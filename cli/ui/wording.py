@@ -142,14 +142,15 @@ def published_lines(published: Published) -> list[str]:
     """What a publish did, or with `--dry-run` would do."""
     tags = ", ".join(published.tags)
     if published.is_unchanged:
-        return [f"{tags} has this content already: {published.digest[:16]}"]
+        verb = "have" if len(published.tags) > 1 else "has"
+        return [f"{tags} {verb} this content already: {published.digest[:16]}"]
     verb = "would publish" if published.is_dry_run else "published"
     return [
         f"{verb} {tags} as {published.digest[:16]}",
         f"{plural(published.files, 'file')}, {show_size(published.bytes)} in {plural(published.blocks, 'block')}; "
         f"new: {plural(published.blocks_new, 'block')}, {show_size(published.bytes_new)}; "
         f"{show_duration(published.seconds)}",
-        f"publisher {published.publisher}",
+        *([f"publisher {published.publisher}"] if published.publisher else []),
     ]
 
 

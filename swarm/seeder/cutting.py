@@ -18,12 +18,12 @@ def cutter_for(options: PublishOptions, last: Root | None, total_bytes: int) -> 
         raise UsageError(
             f"the newest version has an average block length of {last.cutter.average // 1024} KiB, "
             f"and none of its blocks would be shared by one of {asked.average // 1024} KiB",
-            hint=f"leave out --block-size, or --rechunk: all {total_bytes} bytes then move anew, everywhere",
+            hint=f"leave out --block-size, or --rechunk: all {total_bytes:,} bytes then move anew, everywhere",
         )
     if not is_ours(last.cutter):
         raise UsageError(
             f"the newest version was cut by {last.cutter.algorithm!r} in a way that is not known here",
-            hint=f"upgrade swarm, or --rechunk: all {total_bytes} bytes then move anew, everywhere",
+            hint=f"upgrade swarm, or --rechunk: all {total_bytes:,} bytes then move anew, everywhere",
         )
     return last.cutter
 

@@ -49,8 +49,10 @@ class Publication:
     """Data blocks that the store (or, without one, the tags' last versions) did not have."""
     seconds: float
     is_dry_run: bool = False
+    would_move: tuple[str, ...] = ()
+    """Of a dry run: each `name:tag` that would get a new record, `latest` included."""
 
     @property
     def is_unchanged(self) -> bool:
         """All tags meant this content already."""
-        return not self.is_dry_run and not any(tag.is_moved for tag in self.tags)
+        return not self.would_move if self.is_dry_run else not any(tag.is_moved for tag in self.tags)

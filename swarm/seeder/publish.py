@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import trio
@@ -19,6 +20,7 @@ from swarm.protocol.ids import BlockId, short
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.manifest import Root
 from swarm.protocol.names import LATEST, Reference
+from swarm.protocol.version import Version
 from swarm.seeder.apart import check_apart
 from swarm.seeder.cutting import cutter_for
 from swarm.seeder.draft import Draft, make_draft
@@ -35,6 +37,7 @@ from swarm.seeder.tagging import (
     settle_latest,
     settle_tag,
     version_for,
+    would_follow,
 )
 from swarm.seeder.upload import Upload
 from swarm.store import Store
@@ -94,9 +97,11 @@ class _Publishing:
         draft = await self._draft(found, await newest_root(readable, standing))
         for tag in standing.tags:
             must_move(tag, draft.version)  # a release that would move: refused before all else
-        if self._options.dry_run:
-            return self._publication(draft, await self._would_be_new(draft, standing, readable))
         draft = await self._agreed(draft, standing)
+        if self._options.dry_run:
+            new = await self._would_be_new(draft, standing, readable)
+            would_move = await self._would_move(draft.version, standing, readable)
+            return replace(self._publication(draft, new), would_move=would_move)
         async with self._records.publishing() as marker:
             new = await self._send(draft, standing)
             await marker.check_age()
@@ -121,7 +126,9 @@ class _Publishing:
     async def _draft(self, found: Scan, last: Root | None) -> Draft:
         cutter = cutter_for(self._options, last, found.total_bytes)
         if last and last.cutter != cutter:
-            self._observer.note(f"cut anew: no block of the versions before is shared, {found.total_bytes} bytes move")
+            self._observer.note(
+                f"cut anew: no block of the versions before is shared, {found.total_bytes:,} bytes move"
+            )
         progress = ThreadProgress(self._observer, "prepare", found.total_bytes)
         return await trio.to_thread.run_sync(make_draft, found, cutter, progress)
 
@@ -130,6 +137,18 @@ class _Publishing:
         if readable is None:
             return ids
         return await readable.missing_blocks(ids) if self._has_store else await self._not_in_last(ids, standing)
+
+    async def _would_move(self, version: Version, standing: Standing, readable: Store | None) -> tuple[str, ...]:
+        moving = [tag for tag in standing.tags if must_move(tag, version)]
+        found = [f"{tag.name}:{tag.tag}" for tag in moving]
+        for name in standing.names:
+            asked = [tag.tag for tag in standing.tags if tag.name == name.name]
+            releases = [tag.tag for tag in moving if tag.name == name.name]
+            if self._options.no_latest or LATEST in asked:
+                continue
+            if any([await would_follow(readable, name, tag, version.id) for tag in releases]):
+                found.append(f"{name.name}:{LATEST}")
+        return tuple(found)
 
     async def _not_in_last(self, ids: set[BlockId], standing: Standing) -> set[BlockId]:
         return ids - await known_blocks(self._records, [tag.root for tag in standing.tags if tag.root])

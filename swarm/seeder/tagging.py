@@ -18,7 +18,6 @@ from swarm.protocol.records import (
     NameRecord,
     TagRecord,
     decode_tag_record,
-    describe,
     record_id,
     sign_name_record,
     sign_tag_record,
@@ -89,9 +88,11 @@ def must_move(tag: TagStanding, version: Version) -> bool:
         return True
     if means(tag, version.root):
         return False
-    there = "was untagged" if tag.record.root is None else f"is {describe(tag.record)}"
+    there = (
+        "was untagged" if tag.record.root is None else f"means {tag.record.root.hex()[:16]}, which has other content"
+    )
     raise RefusedError(
-        f"{tag.name}:{tag.tag} is a release and cannot be moved: it {there}", hint="publish under the next number"
+        f"{tag.name}:{tag.tag} is a release and never moves: it {there}", hint="publish under the next number"
     )
 
 
@@ -175,14 +176,29 @@ async def settle_latest(
     return None
 
 
+async def would_follow(records: Store | None, name: NameStanding, tag: str, version: VersionId) -> bool:
+    """Whether `latest` of `name` would move if `tag` were published as `version`; `records` None: there are none."""
+    if records is None:
+        return moves_latest(None, tag)
+    latest = await read_tag(records, name, LATEST)
+    pointed_at = latest.record.root if latest.record else None
+    return pointed_at != version and await _is_above(records, latest, tag)
+
+
 async def _moves(records: Store, latest: TagStanding, release: PublishedTag) -> bool:
     pointed_at = latest.record.root if latest.record else None
     if parse_release(release.tag) is None or pointed_at == release.version:
         return False
     if not release.is_moved and await _was_latest(records, release):
         return False
+    return await _is_above(records, latest, release.tag)
+
+
+async def _is_above(records: Store, latest: TagStanding, tag: str) -> bool:
+    """Whether `tag` is a greater release than the one that `latest` points at, if that is one."""
+    pointed_at = latest.record.root if latest.record else None
     old = await _release_of(records, latest.name, pointed_at) if pointed_at else None
-    return moves_latest(old, release.tag, latest_is_set=pointed_at is not None)
+    return moves_latest(old, tag, latest_is_set=pointed_at is not None)
 
 
 async def _was_latest(records: Store, release: PublishedTag) -> bool:

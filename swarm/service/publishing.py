@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from swarm.agent.notices import Level, Note, Observer, Phase, Progress, Published
 from swarm.config.configs import MtimeKind, SeedConfig
-from swarm.config.key_file import load_or_make_publisher_key
+from swarm.config.key_file import load_or_make_publisher_key, load_publisher_key
 from swarm.config.store_options import options_of
 from swarm.dataset.entries import ScanOptions
 from swarm.dataset.mtime import MtimeRule
 from swarm.dataset.selection import Selection
-from swarm.errors import UsageError
+from swarm.errors import NotFoundError, UsageError
 from swarm.protocol.keys import SigningKey
-from swarm.seeder.history import open_history
+from swarm.seeder.history import DIRECTORY, open_history
 from swarm.seeder.publication import Publication, PublishOptions
 from swarm.seeder.publish import publish
+from swarm.service.assembly import fresh_key
 from swarm.store import Store, open_store
 
 
@@ -24,8 +27,10 @@ async def publish_path(config: SeedConfig, observer: Observer) -> tuple[Publicat
     """Publishes `config.path` and tells the observer. Raises what `swarm.seeder.publish.publish` raises."""
     if config.path is None:
         raise UsageError("there is no PATH to publish", hint="swarm seed PATH NAME[:TAG]")
-    key, is_new = load_or_make_publisher_key(config.common)
-    if is_new:
+    key, is_new = _key(config)
+    if is_new and config.dry_run:
+        observer.notify(Note("there is no publisher key yet: the first publish makes one", Level.INFO))
+    elif is_new:
         observer.notify(Note(f"made a publisher key for this machine: {key.fingerprint}", Level.INFO))
     async with _open_records(config) as (store, history):
         publication = await publish(
@@ -37,9 +42,21 @@ async def publish_path(config: SeedConfig, observer: Observer) -> tuple[Publicat
             options=_options(config),
             observer=_Watcher(observer),
         )
-    published = _published(config, publication, key)
+    published = _published(config, publication, "" if is_new and config.dry_run else key.fingerprint)
     observer.notify(published)
     return publication, published
+
+
+def _key(config: SeedConfig) -> tuple[SigningKey, bool]:
+    """The publisher key, and whether it is new. A dry run makes no file."""
+    if not config.dry_run:
+        return load_or_make_publisher_key(config.common)
+    try:
+        return load_publisher_key(config.common), False
+    except NotFoundError:
+        if config.common.key is not None:
+            raise
+        return fresh_key(), True
 
 
 @asynccontextmanager
@@ -47,13 +64,24 @@ async def _open_records(config: SeedConfig) -> AsyncIterator[tuple[Store | None,
     """The store, or where there is none the history in SWARM_HOME."""
     common = config.common
     if common.store is None:
-        async with open_history(common.home, config.realm) as history:
-            yield None, history
+        with _history_home(config) as home:
+            async with open_history(home, config.realm) as history:
+                yield None, history
         return
     async with open_store(common.store, options_of(common)) as store:
         if not config.dry_run:
             await store.initialise(config.realm)
         yield store, None
+
+
+@contextmanager
+def _history_home(config: SeedConfig) -> Iterator[Path]:
+    """SWARM_HOME; for a dry run where nothing was published from here yet, a place that goes again."""
+    if config.dry_run and not (config.common.home / DIRECTORY).exists():
+        with TemporaryDirectory(prefix="swarm-") as place:
+            yield Path(place)
+    else:
+        yield config.common.home
 
 
 def _options(config: SeedConfig) -> PublishOptions:
@@ -83,19 +111,19 @@ def _mtime(config: SeedConfig) -> MtimeRule:
             return config.mtime.fixed_ns or 0
 
 
-def _published(config: SeedConfig, publication: Publication, key: SigningKey) -> Published:
-    totals = publication.version.root.totals
+def _published(config: SeedConfig, publication: Publication, publisher: str) -> Published:
+    totals, asked = publication.version.root.totals, (config.dataset, *config.tag)
     return Published(
         dataset=str(config.dataset) if config.dataset.tag else f"{config.dataset.name}:latest",
         digest=publication.version.id.hex(),
-        tags=tuple(f"{tag.name}:{tag.tag}" for tag in publication.tags),
+        tags=publication.would_move or tuple(f"{tag.name}:{tag.tag}" for tag in publication.tags or asked),
         files=totals.files,
         bytes=totals.bytes,
         blocks=totals.blocks,
         bytes_new=publication.bytes_new,
         blocks_new=publication.blocks_new,
         seconds=round(publication.seconds, 3),
-        publisher=key.fingerprint,
+        publisher=publisher,
         realm=publication.realm.hex() if publication.realm is not None else "",
         is_unchanged=publication.is_unchanged,
         is_dry_run=publication.is_dry_run,

@@ -212,6 +212,27 @@ async def test_a_dry_run_writes_nothing_and_counts(producer: Producer, tmp_path:
     assert files_in(tmp_path / "store") == before
 
 
+async def test_a_dry_run_says_which_tags_would_move(producer: Producer) -> None:
+    async def would(*names: str, no_latest: bool = False) -> tuple[str, ...]:
+        found = await producer.publish(*names, options=PublishOptions(dry_run=True, no_latest=no_latest))
+        assert found.is_unchanged == (not found.would_move)
+        return found.would_move
+
+    make_tree(producer.data, {"a": noise(1, 1000)})
+    assert await would("name:1.4.0", "name:stable") == ("name:1.4.0", "name:stable", "name:latest")
+    assert await would("name:1.4.0", no_latest=True) == ("name:1.4.0",)
+    assert await would("name:1.4.0-rc1") == ("name:1.4.0-rc1",)
+    await producer.publish("name:1.4.0")
+    assert await would("name:1.4.0") == ()
+    os.utime(producer.data / "a", (1, 1))  # times alone make no new version
+    assert await would("name:1.4.0", "name:latest") == ()
+    make_tree(producer.data, {"a": noise(2, 1000)})
+    assert await would("name:1.3.0") == ("name:1.3.0",)
+    assert await would("name:1.5.0", "other") == ("name:1.5.0", "other:latest", "name:latest")
+    with pytest.raises(RefusedError, match=r"never moves: it means [0-9a-f]{16}, which has other content"):
+        await would("name:1.4.0")
+
+
 # --- how it is cut -------------------------------------------------------------------------------
 
 
@@ -228,13 +249,13 @@ async def test_another_average_is_refused_unless_it_is_said_twice(producer: Prod
     await producer.publish("name", options=PublishOptions(average=64 * 1024))
     with pytest.raises(UsageError, match=r"64 KiB.*128 KiB") as caught:
         await producer.publish("name", options=PublishOptions(average=128 * 1024))
-    assert "all 500000 bytes" in caught.value.hint
+    assert "all 500,000 bytes" in caught.value.hint
     same = await producer.publish("name", options=PublishOptions(average=64 * 1024))
     assert same.is_unchanged
     anew = await producer.publish("name", options=PublishOptions(average=128 * 1024, rechunk=True))
     assert anew.tags[0].is_moved
     assert anew.version.root.cutter.average == 128 * 1024
-    assert "500000 bytes move" in producer.watcher.notes[0]
+    assert "500,000 bytes move" in producer.watcher.notes[0]
 
 
 async def test_rechunk_alone_chooses_by_the_size(producer: Producer) -> None:

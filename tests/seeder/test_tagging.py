@@ -129,7 +129,7 @@ async def test_a_conflict_about_latest_is_decided_anew_a_few_times(
 
 async def test_a_release_cannot_be_moved_and_nothing_is_sent(producer: Producer) -> None:
     await publish(producer, "first", "n:1.0.0")
-    with pytest.raises(RefusedError, match=r"n:1\.0\.0 is a release and cannot be moved"):
+    with pytest.raises(RefusedError, match=r"n:1\.0\.0 is a release and never moves"):
         await publish(producer, "second", "n:dev", "n:1.0.0")
     assert producer.watcher.uploaded == []
     assert await producer.newest("n", "dev") is None
