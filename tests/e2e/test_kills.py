@@ -6,6 +6,7 @@ the receipts: a block that came twice would be in it twice.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import time
@@ -41,9 +42,10 @@ KILLS = 20
 
 @dataclass(frozen=True)
 class Edition:
-    """One version: its tree, and how long each block of its table is."""
+    """One version: its tree, and how long each block of its table is. `number`: what its staging areas are named by."""
 
     label: str
+    number: str
     tree: Path
     lengths: tuple[int, ...]
 
@@ -78,7 +80,7 @@ def house(shared: Stage) -> House:
         ended = producer.run("seed", str(data), label, "--store", store, "--block-size", "64KiB", "--once")
         assert ended.code == 0, ended.err
         digest = bytes.fromhex(ended.one("published")["digest"])
-        editions.append(Edition(label, data, trio.run(_lengths, store, VersionId(digest))))
+        editions.append(Edition(label, digest.hex()[:8], data, trio.run(_lengths, store, VersionId(digest))))
     return House(store, *editions)
 
 
@@ -94,13 +96,13 @@ async def _lengths(url: str, version: VersionId) -> tuple[int, ...]:
 
 
 def journal(dest: Path, edition: Edition) -> set[int]:
-    """The blocks that a fetch of the edition has received so far: each once, and none was taken back."""
+    """The blocks that a fetch of the edition has received so far: each once, and none was taken back.
+
+    Beside it may lie the area of the other edition, whose commit was killed after its last rename.
+    """
     records = array("I")
-    for path in dest.parent.glob(f".{dest.name}.swarm-*/journal"):
-        try:
-            data = path.read_bytes()[HEADER_BYTES:]
-        except FileNotFoundError:
-            continue
+    with contextlib.suppress(FileNotFoundError):
+        data = (dest.parent / f".{dest.name}.swarm-{edition.number}" / "journal").read_bytes()[HEADER_BYTES:]
         records.frombytes(data[: len(data) - len(data) % RECORD_BYTES])
     found = set(records)
     assert len(found) == len(records), "a block was written a second time"
