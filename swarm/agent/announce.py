@@ -79,4 +79,5 @@ def _check(each: Announcement, answer: CatalogMessage) -> None:
     if not isinstance(answer, Published):
         raise UnreachableError(f"the tracker answered {type(answer).__name__} when it was told of {each.label}")
     if not answer.is_accepted:
-        raise ConflictError(f"the tracker refuses {each.label}: {answer.reason}", newest=answer.newest)
+        hint = "look at what it knows (swarm ls NAME); several producers of one name need a --store that both use"
+        raise ConflictError(f"the tracker refuses {each.label}: {answer.reason}", hint=hint, newest=answer.newest)

@@ -6,7 +6,7 @@ It is a directory store that never gets a data block, so it is read, written and
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from swarm.protocol.ids import Realm
@@ -18,10 +18,17 @@ OWN = "own"
 
 @asynccontextmanager
 async def open_history(home: Path, realm: Realm | None = None) -> AsyncIterator[Store]:
-    """The history kept in `home` for `realm` (a tracker's), or for this machine's own realm, which is drawn once.
+    """The history kept in `home`: this machine's own, whose realm is drawn once, or taken from the first tracker that
+    it publishes to. A tracker of another `realm` has one beside it.
 
     Raises PermissionError_ and what else a directory store does.
     """
-    async with open_store(str(home / DIRECTORY / (realm.hex() if realm else OWN))) as store:
-        await store.initialise(realm)
-        yield store
+    async with AsyncExitStack() as stack:
+        own = await stack.enter_async_context(open_store(str(home / DIRECTORY / OWN)))
+        if realm is None or not own.is_initialised or own.realm == realm:
+            await own.initialise(realm)
+            yield own
+        else:
+            other = await stack.enter_async_context(open_store(str(home / DIRECTORY / realm.hex())))
+            await other.initialise(realm)
+            yield other

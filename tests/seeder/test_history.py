@@ -42,11 +42,20 @@ async def test_no_data_is_copied_and_the_manifest_is_kept(tmp_path: Path) -> Non
 
 async def test_each_realm_has_its_own_history(tmp_path: Path) -> None:
     realm = Realm(bytes(range(16)))
-    async with open_history(tmp_path, realm) as theirs, open_history(tmp_path) as own:
+    async with open_history(tmp_path) as own, open_history(tmp_path, realm) as theirs:
         assert theirs.realm == realm
         assert own.realm != realm
-    async with open_history(tmp_path) as again:
+    async with open_history(tmp_path) as again, open_history(tmp_path, realm) as theirs_again:
         assert again.realm == own.realm
+        assert theirs_again.realm == realm
+
+
+async def test_a_machine_that_has_published_nothing_yet_takes_the_realm_of_its_tracker(tmp_path: Path) -> None:
+    realm = Realm(bytes(range(16)))
+    async with open_history(tmp_path, realm) as theirs:
+        assert theirs.realm == realm
+    async with open_history(tmp_path) as own:
+        assert (own.realm, own.url) == (realm, theirs.url)
 
 
 async def test_an_unchanged_dataset_makes_no_record(tmp_path: Path) -> None:
