@@ -284,14 +284,13 @@ class Leasing:
         state = self._state
         if not session.reads_store or not session.lacks_anything or state.is_leaving:
             return False
-        if self.reads.is_paused(state.now) or not self._tracking.is_given_up(session):
-            return False
-        return not any(peer.possessions[session.version].is_origin for peer in session.neighbours.values())
+        return not self.reads.is_paused(state.now) and self._tracking.is_given_up(session)
 
     def _find_owned(self, session: Session) -> int | None:
         """A block that nobody alive has or is known to receive, and that is ours to read."""
         picker, state = session.picker, self._state
         candidates = picker.free & ~picker.availability.held() & ~self._failed.get(session.version, 0)
+        candidates &= ~_had_by_origins(session)
         own = self._seed(state.agent, session.version)
         others = self._other_owners(session)
         is_early = state.config.waits_for_lan and state.now - session.opened_at < state.policies.patience.lan_s
@@ -336,9 +335,8 @@ class Leasing:
         """Says which blocks cannot be had: the store has not got them, and for a while nobody alive has."""
         failed = self._failed.get(session.version, 0) & session.picker.free
         failed &= ~session.picker.availability.held() & ~self._unavailable.get(session.version, 0)
+        failed &= ~_had_by_origins(session)
         if not failed or self._state.now - session.news_at < self._state.policies.patience.unavailable_s:
-            return
-        if any(peer.possessions[session.version].is_origin for peer in session.neighbours.values()):
             return
         self._unavailable[session.version] = self._unavailable.get(session.version, 0) | failed
         corrupt = self._corrupt.get(session.version, 0)
@@ -350,3 +348,13 @@ class Leasing:
         self.held.check()
         for held in self.held:
             assert held.is_reading == ((held.version, held.index) in self.reads.readings)
+
+
+def _had_by_origins(session: Session) -> int:
+    """What a living seeder has is left to it; what it has lost (somebody edited a file) the store must give."""
+    had = 0
+    for peer in session.neighbours.values():
+        possession = peer.possessions[session.version]
+        if possession.is_origin:
+            had |= possession.have
+    return had
