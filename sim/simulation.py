@@ -129,11 +129,15 @@ class Simulation:
         """Until everybody who lives is done, or it is stuck."""
         self.world.at(STALL_STEP_S, self._watch_stalls)
         self.world.run(self._is_over, limit_s=60.0 + self.scenario.limit_factor * self.limit_s)
-        self.checkers.finish(self.peers, self.world.now)
+        self.checkers.finish(self._owed(), self.world.now)
         return self._report()
 
     def _is_over(self) -> bool:
-        return all(machine.completed_at is not None or machine.is_frozen for machine in self.peers)
+        return all(machine.completed_at is not None for machine in self._owed())
+
+    def _owed(self) -> list[Machine]:
+        """Those who must finish: the living and honest. Nobody owes a liar anything."""
+        return [machine for machine in self.peers if not machine.is_frozen and not machine.lies]
 
     def _watch_stalls(self) -> None:
         """The longest that anybody who lacked something saw nothing come."""
@@ -150,7 +154,7 @@ class Simulation:
 
     def _report(self) -> Report:
         scenario, dataset = self.scenario, self.dataset
-        living = [machine for machine in self.peers if not machine.is_frozen]
+        living = self._owed()
         times = sorted(m.completed_at for m in living if m.completed_at is not None)
         top = max((machine.down_rate for machine in self.peers), default=0.0)
         fast = sorted(m.completed_at for m in living if m.completed_at is not None and m.down_rate == top)

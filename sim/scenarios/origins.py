@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from sim.scenario import MBIT, Scenario
+from sim.scenario import MBIT, Outage, Scenario
+
+LINE = 100 * MBIT
 
 ORIGINS = (
+    Scenario("store", "a store instead of a seeder, read under leases", seeders=0, store_up=LINE, origin_max=1.02),
+    Scenario("store-slow", "the same with 20 % slow peers", seeders=0, store_up=LINE, slow=0.2),
+    Scenario("store-refuses", "a store that answers SlowDown once in ten", seeders=0, store_up=LINE, store_refuses=0.1),
     Scenario(
-        "store", "a store instead of a seeder, read under leases", seeders=0, store_up=100 * MBIT, origin_max=1.02
+        "store-churn", "readers of the store unplugged half-way", seeders=0, store_up=LINE, killed=0.2, joining=0.2
     ),
-    Scenario("store-slow", "the same with 20 % slow peers", seeders=0, store_up=100 * MBIT, slow=0.2),
     Scenario(
-        "store-refuses",
-        "a store that answers one read in ten with SlowDown",
+        "store-restart",
+        "leases while the tracker is away and comes back empty",
         seeders=0,
-        store_up=100 * MBIT,
-        store_refuses=0.1,
+        store_up=LINE,
+        tracker_outage=Outage(0.3, 0.6),
     ),
+    Scenario("store-one", "one agent alone reads the store", peers=1, seeders=0, store_up=LINE, last_max=1.2),
+    Scenario("seeder-lost", "the seeder dies half-way and the store has the rest", store_up=LINE, seeder_dies_at=0.5),
     Scenario("two-seeders", "two seeders share the version", seeders=2, origin_max=1.02),
+    Scenario("thin-origin", "a seeder with a tenth of the rate", seeder_up=0.1 * LINE, origin_max=1.02),
     Scenario("no-tracker", "a seeder and peers on one LAN, no tracker", peers=16, has_tracker=False, origin_max=1.1),
     Scenario(
         "store-alone",
@@ -24,6 +31,6 @@ ORIGINS = (
         peers=16,
         seeders=0,
         has_tracker=False,
-        store_up=100 * MBIT,
+        store_up=LINE,
     ),
 )

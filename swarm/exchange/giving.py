@@ -88,7 +88,7 @@ class Giving:
         self.full_until = self._uplink.next_end(state.now, state.lead_s)
 
     def _choose(self) -> Channel | None:
-        """A random one of those who can be offered something; who is being sent something comes second."""
+        """A random one of those who can be offered something; who is being sent something, or suspected, comes second."""
         channels = self._channels
         busy: Channel | None = None
         for place in range(len(channels)):
@@ -97,10 +97,14 @@ class Giving:
             channel = channels[place]
             if not self._can_offer(channel):
                 continue
-            if not channel.sending and not channel.link.offers:
+            if not channel.sending and not channel.link.offers and not self._is_suspect(channel):
                 return channel
             busy = busy or channel
         return busy
+
+    def _is_suspect(self, channel: Channel) -> bool:
+        share = self._state.sessions[channel.version].share
+        return share is not None and share.spreading.is_suspect(channel.link.peer.agent, self._state.now)
 
     def _can_offer(self, channel: Channel) -> bool:
         link = channel.link
@@ -239,6 +243,9 @@ class Giving:
         sending = self._uplink.sendings.get((event.connection, event.request))
         if sending is not None:
             self._uplink.settle(sending, event.index, self._state.now, is_sent=True)
+            session = self._state.sessions.get(event.version)
+            if session is not None and session.share is not None:
+                session.share.spreading.given(sending.channel.link.peer.agent, event.index, self._state.now)
             self.wake()
 
     def on_failed(self, event: SendFailed) -> int:
@@ -265,7 +272,9 @@ class Giving:
                 moving = self._moving(session)
                 is_stalled = not moving and self._state.now - session.gained_at >= STALLED_S
                 held = 0 if is_stalled else session.picker.availability.held()
-                session.share.review(held=held, moving=moving, lacked=self._lacked(session))
+                lacked = self._lacked(session)
+                session.share.review(held=held, moving=moving, lacked=lacked)
+                session.share.take_back(session.share.spreading.review(lacked, self._state.now) & ~moving)
 
     def _moving(self, session: Session) -> int:
         moving = 0

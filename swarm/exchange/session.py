@@ -158,6 +158,8 @@ class Session:
         if news and not peer.possessions[self.version].is_origin:
             self.picker.availability.add(news)
             self.gained_at = now
+            if self.share is not None:
+                self.share.spreading.seen(peer.agent, news, now)
             if news & ~self.have:
                 self.news_at = now
         return news
@@ -173,6 +175,8 @@ class Session:
     def part_from(self, peer: Peer) -> None:
         """A neighbour takes no further part, or is gone."""
         self.peer_lost(peer, self.all)
+        if self.share is not None:
+            self.share.spreading.gone(peer.agent)
         peer.possessions.pop(self.version, None)
         self.neighbours.pop(peer.agent, None)
 

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from swarm.exchange.bitset import choose, full
+from swarm.exchange.spreading import Spreading
 
 if TYPE_CHECKING:
     from random import Random
@@ -31,6 +32,7 @@ class Share:
         self.share = share
         self.given = 0
         self._pages = full(page_count)
+        self.spreading = Spreading()
         self._unseen: deque[int] = deque(maxlen=REVIEWS)
 
     @property
@@ -80,3 +82,4 @@ class Share:
     def check(self) -> None:
         """Raises AssertionError where what is to be given was given."""
         assert not self.to_give & self.given
+        self.spreading.check()

@@ -1,0 +1,90 @@
+"""Whether those to whom an origin gives blocks pass them on: who does not is suspected, and given to last.
+
+A liar keeps what it is given, or spoils it, and each block that was given to it alone would be missing until the whole
+swarm stands still. Nobody acts on hearsay, but an origin can see for itself that a block which many lack has reached
+nobody else for much longer than blocks usually take. It is then given to another. A slow uplink may be suspected too:
+that costs the origin a few blocks, and costs the slow one nothing but its place in the queue.
+"""
+
+from __future__ import annotations
+
+from swarm.exchange.bitset import indexes_of
+from swarm.protocol.ids import AgentId
+
+SUSPECT_S = 3.0
+"""The least time in which a block must have reached somebody else."""
+
+TIMES_USUAL = 8.0
+"""The same as a multiple of what blocks usually take: a thin swarm passes on slowly."""
+
+FORGIVEN_AFTER_S = 30.0
+FORGIVEN_LAST_S = 960.0
+"""A suspect is given a block again after so long, doubling each time that it is suspected again."""
+
+WEIGHT = 0.1
+"""Of the newest delay in the usual one."""
+
+
+class Spreading:
+    """Blocks that were given and have reached nobody else yet, by carrier."""
+
+    def __init__(self) -> None:
+        self.unspread = 0
+        self._carriers: dict[int, tuple[AgentId, float]] = {}
+        self._usual_s = 0.0
+        self._suspects: dict[AgentId, float] = {}
+        """Until when each is suspected."""
+        self._terms: dict[AgentId, float] = {}
+
+    def given(self, carrier: AgentId, index: int, now: float) -> None:
+        """A whole block went to somebody."""
+        self._carriers[index] = (carrier, now)
+        self.unspread |= 1 << index
+
+    def seen(self, agent: AgentId, news: int, now: float) -> None:
+        """A neighbour has got these: those that it was not given itself have spread."""
+        for index in indexes_of(news & self.unspread):
+            carrier, given_at = self._carriers[index]
+            if carrier != agent:
+                self._forget(index)
+                self._suspects.pop(carrier, None)
+                delay_s = now - given_at
+                self._usual_s = delay_s if not self._usual_s else (1 - WEIGHT) * self._usual_s + WEIGHT * delay_s
+
+    def _forget(self, index: int) -> None:
+        del self._carriers[index]
+        self.unspread &= ~(1 << index)
+
+    def gone(self, agent: AgentId) -> None:
+        """A carrier is no longer connected."""
+        for index in [index for index, (carrier, _) in self._carriers.items() if carrier == agent]:
+            self._forget(index)
+
+    def review(self, lacked: int, now: float) -> int:
+        """What is to be given to somebody else; `lacked`: what any neighbour lacks. Its carriers are suspects now."""
+        limit_s = max(SUSPECT_S, TIMES_USUAL * self._usual_s)
+        stuck = 0
+        for index in indexes_of(self.unspread):
+            carrier, given_at = self._carriers[index]
+            if not lacked >> index & 1:
+                # Nobody lacks it: it cannot spread, and its time begins when somebody does.
+                self._carriers[index] = (carrier, now)
+            elif now - given_at >= limit_s:
+                stuck |= 1 << index
+                self._forget(index)
+                self._suspect(carrier, now)
+        return stuck
+
+    def _suspect(self, agent: AgentId, now: float) -> None:
+        if not self.is_suspect(agent, now):
+            term_s = self._terms.get(agent, FORGIVEN_AFTER_S)
+            self._terms[agent] = min(FORGIVEN_LAST_S, 2 * term_s)
+            self._suspects[agent] = now + term_s
+
+    def is_suspect(self, agent: AgentId, now: float) -> bool:
+        """Whether it is to be given to last."""
+        return self._suspects.get(agent, now) > now
+
+    def check(self) -> None:
+        """Raises AssertionError where the set and the table differ."""
+        assert list(indexes_of(self.unspread)) == sorted(self._carriers)
