@@ -26,3 +26,16 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(place) as stage:
         yield stage
     shutil.rmtree(place, ignore_errors=True)
+
+
+HERE = Path(__file__).parent
+
+FAST = {"test_main_job", "test_secret"}
+"""Modules that belong to the fast tests, which are to take two minutes together; processes take seconds each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All other tests with whole processes are slow."""
+    for item in items:
+        if item.path.parent == HERE and item.path.stem not in FAST:
+            item.add_marker(pytest.mark.slow)
