@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar, cast
 
@@ -15,6 +15,7 @@ from cli.interruption import Interruption
 from swarm.agent.notices import Observer, Published, Receipt
 from swarm.agent.trust import Answer
 from swarm.config.configs import CommonConfig, FetchConfig, SeedConfig, ServeConfig, TrackerConfig
+from swarm.errors import SwarmError
 from swarm.protocol.ids import VersionId
 
 T = TypeVar("T")
@@ -22,6 +23,10 @@ T = TypeVar("T")
 
 class Resolver(Protocol):
     """Somebody who can be asked what exists; `swarm.agent.resolve.Resolver` is one."""
+
+    @property
+    def failures(self) -> Mapping[str, SwarmError]:
+        """Of the last question: why sources could not answer it, where others did."""
 
     async def ask(self, name: str, tag: str | None) -> list[Answer]:
         """What each source says. Raises UnreachableError where none could be asked."""

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from cli.running import Resolver, service
+from cli.ui.screen import Screen
 from swarm.agent.recordbook import Recordbook
 from swarm.agent.trust import Answer
 from swarm.config.configs import CommonConfig
 from swarm.config.store_options import options_of
-from swarm.errors import MissingError, NotFoundError, UnreachableError, UsageError
+from swarm.errors import MissingError, NotFoundError, SwarmError, UnreachableError, UsageError
 from swarm.protocol.ids import VersionId
 from swarm.protocol.names import nearest
 from swarm.seeder.history import DIRECTORY, OWN, open_history
@@ -64,6 +65,11 @@ class Sources:
         self.resolver = resolver
         self.recordbook = recordbook
 
+    def warn_of_silence(self, screen: Screen) -> None:
+        """Says which of the sources that were named could not answer the last question, although others did."""
+        for error in self.resolver.failures.values():
+            screen.warn(f"{error.message}; {error.hint}".removesuffix("; "))
+
 
 class _Alone:
     """Asks what needs no network of ours: stores and the records seen before."""
@@ -71,6 +77,7 @@ class _Alone:
     def __init__(self, recordbook: Recordbook, stores: list[tuple[str, Store]]) -> None:
         self._recordbook = recordbook
         self._stores = stores
+        self.failures: dict[str, SwarmError] = {}
 
     async def ask(self, name: str, tag: str | None) -> list[Answer]:
         answers = [await _ask_store(source, store, name, tag) for source, store in self._stores]

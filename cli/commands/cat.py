@@ -88,6 +88,7 @@ async def _cat(call: Call, config: CommonConfig, name: str, path: bytes | None) 
     reference = parse_dataset(name)
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
         found = await look_up(config, reference, sources, holdings)
+        sources.warn_of_silence(call.screen)
         near = await _near(config, found, path, sources, holdings)
         if near is not None:
             async for data in read_file(*near, sources, holdings):

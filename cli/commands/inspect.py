@@ -67,6 +67,7 @@ async def _inspect(call: Call, config: CommonConfig) -> bool:
     reference = parse_dataset(call.options.name)
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
         found = await look_up(config, reference, sources, holdings)
+        sources.warn_of_silence(call.screen)
         version, reason = None, ""
         try:
             version = await load_version(found, sources, holdings)

@@ -105,6 +105,7 @@ async def _list_tags(call: Call, config: CommonConfig, name: str) -> bool:
 
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
         answers = await sources.resolver.ask(name, None)
+        sources.warn_of_silence(call.screen)
         held = {record.version: os.fsdecode(record.directory) for record in await holdings.records()}
         for tag in _tags_of(answers, name):
             try:

@@ -103,6 +103,8 @@ class Resolver:
         self._store = store
         self._lan = lan
         self._roots = RootSources(catalog, tracker, store, lan)
+        self.failures: dict[str, SwarmError] = {}
+        """Of the last question: why tracker or store could not answer it, where others did."""
 
     async def ask(
         self, name: str, tag: str | None, is_believable: IsBelievable = lambda answer: bool(answer.tag_records)
@@ -121,6 +123,7 @@ class Resolver:
             if self._lan is not None and not found.has_answer_of("tracker", "store"):
                 await trio.sleep_until(began_at + LAN_S)
             nursery.cancel_scope.cancel()
+        self.failures = found.failures
         if not found.has_answer_of("store") and not found.is_known.is_set():
             await self._ask_self(found)
         if not found.answers or found.is_unsure:

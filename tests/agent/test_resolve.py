@@ -214,6 +214,16 @@ async def test_neighbours_are_waited_for_where_the_others_cannot_be_reached(
     assert asked.sources == ["lan"]
 
 
+async def test_who_could_not_answer_is_known_although_others_did(tmp_path: Path, autojump_clock: MockClock) -> None:
+    refused = RefusedError("the tracker at http://one is B, and it was A")
+    resolver = make(tmp_path, tracker=Source(0.1, error=refused), store=Source(0.5, KNOWS))
+    assert (await ask(resolver)).sources == ["store"]
+    assert resolver.failures == {"tracker": refused}
+    resolver = make(tmp_path, tracker=Source(0.1, KNOWS), store=Source(0.5, KNOWS))
+    await ask(resolver)
+    assert resolver.failures == {}
+
+
 async def test_nobody_on_the_lan_is_an_error_after_three_seconds(tmp_path: Path, autojump_clock: MockClock) -> None:
     started_at = trio.current_time()
     with pytest.raises(UnreachableError, match="LAN: nobody answers"):

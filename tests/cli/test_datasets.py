@@ -19,7 +19,7 @@ from swarm.agent.trust import Answer
 from swarm.config.key_file import load_key, make_key_file
 from swarm.config.pins import Pins
 from swarm.dataset.selection import Selection
-from swarm.errors import UsageError
+from swarm.errors import SwarmError, UnreachableError, UsageError
 from swarm.holdings import open_holdings
 from swarm.protocol.chain import verify_chain
 from swarm.protocol.ids import Index
@@ -426,6 +426,9 @@ def test_where_the_store_does_not_have_it_others_are_asked(
     version = world.publication.version
 
     class Known:
+        def __init__(self) -> None:
+            self.failures: dict[str, SwarmError] = {"store": UnreachableError("the store is down", hint="wait")}
+
         async def ask(self, name: str, tag: str | None) -> list[Answer]:
             async with open_store(world.store) as store:
                 record = await store.newest_tag(name, tag or "latest")
@@ -451,11 +454,13 @@ def test_where_the_store_does_not_have_it_others_are_asked(
     monkeypatch.setattr(sys.modules["swarm.service"], "fetch", fetch)
     ended = run("cat", "places/README.md", "--tracker", "a")
     assert ended.data == b"hello\n", ended.err
+    assert ended.err == "warning: the store is down; wait\n"
     (config,) = fetched
     assert config.include == ("/README.md",)
     assert config.dataset.version == version.id
     assert config.common.tracker == ("http://a:4180",)
     assert not config.dest.exists()
-    (found,) = run("inspect", "places", "--tracker", "a", "--json").objects
+    note, found = run("inspect", "places", "--tracker", "a", "--json").objects
+    assert (note["event"], note["level"]) == ("note", "warning")
     assert found["record"]["source"] == "tracker"
     assert found["top"] is None
