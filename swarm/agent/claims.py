@@ -30,10 +30,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """Whom this machine believes about a name; `realm` None: whichever comes first."""
+    """Whom this machine believes about a name; `realm` None: whichever comes first.
+
+    `is_kept` False: this was said of one fetch, of a name that has no pin yet.
+    """
 
     key: bytes
     realm: Realm | None
+    is_kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)

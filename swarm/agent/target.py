@@ -88,8 +88,12 @@ class Targets:
         return target
 
     async def _ask(self, name: str, tag: str | None) -> list[Answer]:
-        seen = self._agent.recordbook.seen(name)
-        return await self._agent.resolver.ask(name, tag, partial(is_believable, name, pin=self._pin, seen=seen))
+        seen, resolver = self._agent.recordbook.seen(name), self._agent.resolver
+        answers = await resolver.ask(name, tag, partial(is_believable, name, pin=self._pin, seen=seen))
+        for error in resolver.failures.values():
+            # Somebody else knew: but who named this source wants to hear that it did not answer.
+            self._observer.notify(Note(f"{error.message}; {error.hint}".removesuffix("; "), Level.WARNING))
+        return answers
 
     async def _note_down(self, decision: Decision) -> None:
         """After signature and chain were accepted, and only then."""
@@ -103,6 +107,9 @@ class Targets:
             await trio.to_thread.run_sync(self._remember, record.name, Pinned(record.key, record.realm))
             text = f"first use of {record.name}: from now on its publisher is {fingerprint(record.key)}"
             self._observer.notify(Note(text, Level.WARNING))
+        elif self._pin is not None and not self._pin.is_kept:
+            await trio.to_thread.run_sync(self._remember, record.name, Pinned(self._pin.key, record.realm))
+            self._observer.notify(Note(f"from now on the publisher of {record.name} is the one that --publisher names"))
 
     # --- digests --------------------------------------------------------------------------------
 

@@ -11,11 +11,12 @@ from swarm.protocol.keys import fingerprint, parse_fingerprint
 
 
 def pinned(config: CommonConfig, name: str, publisher: str | None = None) -> Pinned | None:
-    """Whom to believe about a name: the option first, else the pin."""
+    """Whom to believe about a name: the option first, else the pin. An option is for one fetch where there is a pin,
+    and makes one where there is none."""
     pin = Pins.of(config).find(name)
     if publisher is not None:
         realm = pin.realm if pin is not None and pin.publisher == publisher else None
-        return Pinned(parse_fingerprint(publisher), realm)
+        return Pinned(parse_fingerprint(publisher), realm, is_kept=pin is not None)
     return None if pin is None else Pinned(parse_fingerprint(pin.publisher), pin.realm)
 
 

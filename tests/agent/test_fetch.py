@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
-from swarm.agent.notices import Planned, Receipt
-from swarm.errors import NotFoundError, UsageError
-from tests.agent.world import KIB, World, make_data, open_world, same_trees
+from swarm.agent.claims import Pinned
+from swarm.agent.notices import Level, Note, Planned, Receipt
+from swarm.errors import NotFoundError, UnreachableError, UsageError
+from tests.agent.world import KIB, PUBLISHER, World, make_data, open_world, same_trees
 
 
 async def test_one_agent_fetches_from_a_seeder(tmp_path: Path) -> None:
@@ -26,6 +28,42 @@ async def test_one_agent_fetches_from_a_seeder(tmp_path: Path) -> None:
     assert receipt.bytes_manifest == publication.version.space.page_bytes
     assert receipt.bytes_wasted == 0
     assert world.store_reads == 0
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+async def test_the_publisher_that_is_named_is_pinned_where_nobody_is(tmp_path: Path, *, is_kept: bool) -> None:
+    data, pinned = make_data(tmp_path / "data"), []
+    async with open_world(tmp_path) as world:
+        publication = await world.publish(data, "data:1.0.0")
+        seeder, consumer = await world.seeder(publication), await world.machine()
+        consumer.meet(seeder)
+        pin = Pinned(PUBLISHER.public_key, None, is_kept=is_kept)
+        remember = lambda name, found: pinned.append((name, found))  # noqa: E731
+        await consumer.fetch("data:1.0.0", tmp_path / "copy", pin=pin, remember=remember)
+        notes = [one.text for one in consumer.notices if isinstance(one, Note)]
+    expected = [("data", Pinned(PUBLISHER.public_key, world.store.realm))]
+    assert pinned == ([] if is_kept else expected)
+    assert notes == ([] if is_kept else ["from now on the publisher of data is the one that --publisher names"])
+
+
+async def test_a_source_that_is_silent_is_named_although_another_knows(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data")
+    async with open_world(tmp_path) as world:
+        publication = await world.publish(data, "data:1.0.0")
+        seeder, consumer = await world.seeder(publication), await world.machine()
+        consumer.meet(seeder)
+        resolver = consumer.agent.resolver
+        asked = resolver.ask
+
+        async def ask(*words: Any) -> Any:
+            answers = await asked(*words)
+            resolver.failures = {"tracker": UnreachableError("no tracker answers", hint="is it running?")}
+            return answers
+
+        object.__setattr__(resolver, "ask", ask)
+        await consumer.fetch("data:1.0.0", tmp_path / "copy")
+        notes = [(one.text, one.level) for one in consumer.notices if isinstance(one, Note)]
+    assert notes == [("no tracker answers; is it running?", Level.WARNING)]
 
 
 async def test_a_fleet_takes_each_block_from_the_seeder_once(tmp_path: Path) -> None:
