@@ -28,8 +28,8 @@ def translated(doing: str) -> Iterator[None]:
 
 def explain(error: OSError, doing: str) -> SwarmError:
     """Our error for one of the system's."""
-    name = error.filename
-    where = f"{shown(os.fsencode(name))}: " if isinstance(name, str | bytes) else ""
+    path = shown(os.fsencode(error.filename)) if isinstance(error.filename, str | bytes) else ""
+    where = f"{path}: " if path and not doing.endswith(path) else ""
     message = f"cannot {doing}: {where}{error.strerror or error}"
     if error.errno == errno.EFBIG:
         return NoSpaceError(message, hint="the file system or a limit (ulimit -f) forbids files this large")
@@ -40,7 +40,9 @@ def explain(error: OSError, doing: str) -> SwarmError:
     if error.errno in UNNAMEABLE:
         return UsageError(message, hint="this file system cannot hold that name; choose another place for DEST")
     if is_missing(error):
-        return UsageError(message, hint="what should be a directory is none, or is gone; choose another DEST")
+        return UsageError(
+            message, hint="what should be a directory is none, or is gone; choose another DEST (or SWARM_HOME)"
+        )
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return PermissionError_(message, hint="raise the limit of open files (ulimit -n)")
     return SwarmError(message)

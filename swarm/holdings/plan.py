@@ -182,15 +182,19 @@ def _refuse_edited(dest: bytes, found: Survey, *, with_extra: bool) -> None:
     extra = found.extra if with_extra else []
     if edited:
         raise EditedFilesError(
-            f"{len(edited)} file(s) in {shown(dest)} were edited: {_listed(edited)}"
-            + (f"; {len(extra)} were added: {_listed(extra)}" if extra else ""),
+            f"in {shown(dest)} {_were(edited)} edited: {_listed(edited)}"
+            + (f"; {len(extra)} added: {_listed(extra)}" if extra else ""),
             hint="copy what you need and run the command again with --repair, which puts the dataset's files back",
         )
     if extra:
         raise EditedFilesError(
-            f"{len(extra)} file(s) in {shown(dest)} are not of the dataset: {_listed(extra)}",
+            f"in {shown(dest)} {_were(extra)} added, which the dataset does not have: {_listed(extra)}",
             hint="move them away; or --repair, which keeps them aside in a directory beside DEST",
         )
+
+
+def _were(paths: list[bytes]) -> str:
+    return "1 file was" if len(paths) == 1 else f"{len(paths):,} files were"
 
 
 def _check_atomic(plan: Plan) -> None:

@@ -366,3 +366,9 @@ def test_threads_make_the_same_directories_at_once(tmp_path: Path) -> None:
             thread.join()
         tree.close()
     assert failures == []
+
+
+def test_a_place_is_named_once() -> None:
+    error = OSError(errno.ENOENT, "No such file or directory", "/proc/x")
+    assert explain(error, "stage in /proc/x").message == "cannot stage in /proc/x: No such file or directory"
+    assert explain(error, "stage").message == "cannot stage: /proc/x: No such file or directory"
