@@ -158,9 +158,22 @@ class _Fetch:
             version = await self._holdings.version(self._target.version)
         if version is None:
             raise DecodeError(f"the pages of {self._target.label} were here and are not any more", hint="run it again")
+        self._refuse_nothing(version)
         first = Index(version.space.page_count)
         self._agent.driver.submit(e.LengthsLearned(version.id, first, tuple(version.block_lengths)))
         return version
+
+    def _refuse_nothing(self, version: Version) -> None:
+        """A misspelt pattern must not empty a DEST that has what another one selected."""
+        selection = self._order.selection
+        if selection.is_everything or any(
+            selection.takes(entry.path, is_directory=entry.kind is Kind.DIRECTORY) for entry in version.entries
+        ):
+            return
+        raise NotFoundError(
+            f"nothing in {self._target.label} is selected by --include and --exclude",
+            hint="swarm inspect shows what lies at its top; nothing was written",
+        )
 
     # --- blocks ---------------------------------------------------------------------------------
 

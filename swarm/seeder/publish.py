@@ -15,7 +15,7 @@ import trio
 
 from swarm.dataset.entries import Scan, name_some, show
 from swarm.dataset.scan import check_unchanged, scan
-from swarm.errors import UsageError
+from swarm.errors import NotFoundError, UsageError
 from swarm.protocol.ids import BlockId, short
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.manifest import Root
@@ -119,6 +119,10 @@ class _Publishing:
         tick = ThreadProgress(self._observer, "scan")
         found = await trio.to_thread.run_sync(scan, path, self._options.scan, tick)
         await trio.to_thread.run_sync(check_apart, found, self._records.url)
+        if not found.entries and not self._options.scan.selection.is_everything:
+            raise NotFoundError(
+                f"nothing in {path} is selected by --include and --exclude", hint="an empty dataset is hardly meant"
+            )
         if found.skipped:
             self._observer.note(f"left out: {name_some([show(path) for path in found.skipped])}")
         return found

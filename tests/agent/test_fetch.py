@@ -10,6 +10,7 @@ import trio
 
 from swarm.agent.claims import Pinned
 from swarm.agent.notices import Level, Note, Planned, Receipt
+from swarm.dataset.selection import Selection
 from swarm.errors import NotFoundError, UnreachableError, UsageError
 from tests.agent.world import KIB, PUBLISHER, World, make_data, open_world, same_trees
 
@@ -166,6 +167,21 @@ async def test_a_directory_that_is_not_ours_is_refused_and_not_touched(tmp_path:
         with pytest.raises(UsageError):
             await consumer.fetch("data:1.0.0", dest)
     assert [path.name for path in dest.iterdir()] == ["precious"]
+
+
+async def test_a_selection_of_nothing_is_refused_and_nothing_goes(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data")
+    async with open_world(tmp_path) as world:
+        await world.publish(data, "data:1.0.0")
+        consumer = await world.machine(reads_store=True)
+        some = Selection(["deep/**"])
+        await consumer.fetch("data:1.0.0", tmp_path / "copy", selection=some)
+        before = sorted((tmp_path / "copy").rglob("*"))
+        with pytest.raises(NotFoundError, match="is selected by --include") as caught:
+            await consumer.fetch("data:1.0.0", tmp_path / "copy", selection=Selection(["*.misspelt"]))
+    assert "swarm inspect" in caught.value.hint
+    assert before
+    assert sorted((tmp_path / "copy").rglob("*")) == before
 
 
 async def test_an_unknown_name_is_not_found_and_the_nearest_is_named(tmp_path: Path) -> None:

@@ -233,6 +233,16 @@ async def test_a_dry_run_says_which_tags_would_move(producer: Producer) -> None:
         await would("name:1.4.0")
 
 
+async def test_a_selection_of_nothing_is_refused_and_an_empty_directory_is_not(producer: Producer) -> None:
+    make_tree(producer.data, {"a": b"1"})
+    nothing = PublishOptions(scan=ScanOptions(selection=Selection(["*.misspelt"])))
+    with pytest.raises(NotFoundError, match="is selected by --include"):
+        await producer.publish("name", options=nothing)
+    assert await producer.newest("name", "latest") is None
+    (producer.data / "a").unlink()
+    assert (await producer.publish("name")).version.root.totals.files == 0
+
+
 # --- how it is cut -------------------------------------------------------------------------------
 
 
