@@ -16,6 +16,7 @@ import trio
 
 from cli.call import Call
 from cli.running import service
+from cli.ui.wording import printable
 from swarm.agent.notices import Silence
 from swarm.config.building import fetch_config
 from swarm.config.configs import CommonConfig
@@ -45,11 +46,28 @@ async def fetch_file(
             await service().fetch(listening, Silence())
             async for data in _read(_file_in(dest, path)):
                 yield data
+        except NotFoundError as error:
+            if path is not None and await _is_lacking(config, reference, path):
+                raise _no_file(path) from error
+            raise
         finally:
             with trio.CancelScope(shield=True):
                 async with open_holdings(config.home) as holdings:
                     with contextlib.suppress(NotFoundError):  # the fetch had not come that far
                         await holdings.remove(dest)
+
+
+async def _is_lacking(config: CommonConfig, reference: Reference, path: bytes) -> bool:
+    """Whether the file list, which a fetch brings first, has no such path."""
+    assert reference.version is not None
+    async with open_holdings(config.home) as holdings:
+        version = await holdings.version(reference.version)
+    return version is not None and version.entries.find(path.rstrip(b"/")) is None
+
+
+def _no_file(path: bytes) -> NotFoundError:
+    shown = printable(os.fsdecode(path))
+    return NotFoundError(f"the version has no file {shown}", hint="swarm inspect shows what it holds")
 
 
 def exactly(path: bytes) -> str:
@@ -73,7 +91,7 @@ async def _read(path: Path) -> AsyncIterator[bytes]:
     try:
         file = await trio.open_file(path, "rb")
     except FileNotFoundError:
-        raise NotFoundError(f"the version has no file {path.name}", hint="swarm inspect shows what it holds") from None
+        raise _no_file(os.fsencode(path.name)) from None
     async with file:
         while data := await file.read(READ_BYTES):
             yield data
