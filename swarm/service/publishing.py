@@ -20,6 +20,7 @@ from swarm.seeder.history import DIRECTORY, open_history
 from swarm.seeder.publication import Publication, PublishOptions
 from swarm.seeder.publish import publish
 from swarm.service.assembly import fresh_key
+from swarm.service.tracker_realm import realm_of_trackers
 from swarm.store import Store, open_store
 
 
@@ -65,7 +66,8 @@ async def _open_records(config: SeedConfig) -> AsyncIterator[tuple[Store | None,
     common = config.common
     if common.store is None:
         with _history_home(config) as home:
-            async with open_history(home, config.realm) as history:
+            realm = config.realm or await realm_of_trackers(common.tracker)
+            async with open_history(home, realm) as history:
                 yield None, history
         return
     async with open_store(common.store, options_of(common)) as store:
