@@ -9,6 +9,7 @@ from __future__ import annotations
 from swarm.exchange.bitset import bitfield_of, mask_of, mask_of_bitfield, runs_of
 from swarm.exchange.commands import Disconnect, LoadVersion, Send
 from swarm.exchange.config import HANDLES_MAX, PENDING_OPENS_MAX
+from swarm.exchange.early_news import Early, EarlyNews
 from swarm.exchange.events import PeerConnected
 from swarm.exchange.giving import Giving
 from swarm.exchange.peers import Channel, Link, Peer, is_better
@@ -37,6 +38,7 @@ class Meeting:
         self._giving = giving
         self._taking = taking
         self._pending: dict[VersionId, list[tuple[ConnectionId, int]]] = {}
+        self._early = EarlyNews()
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -106,6 +108,7 @@ class Meeting:
         """A connection is gone: its channels, requests and offers, and the agent with its last one."""
         peer = link.peer
         self._taking.drop(link)
+        self._early.drop(link.id)
         for version in list(link.channels):
             self._close_channel(link.channels[version])
         self._state.peers.remove(link)
@@ -189,28 +192,50 @@ class Meeting:
 
     def _look_up(self, link: Link, message: Open) -> None:
         waiting = self._pending.get(message.version)
-        if waiting is None and len(self._pending) >= PENDING_OPENS_MAX:
+        is_new = waiting is None
+        if waiting is None:
+            waiting = []
+        if len(waiting) >= PENDING_OPENS_MAX or (is_new and len(self._pending) >= PENDING_OPENS_MAX):
             self._state.send(link, Denied(message.handle, "busy"))
-        elif waiting is None:
-            self._pending[message.version] = [(link.id, message.handle)]
+            return
+        self._pending[message.version] = waiting
+        waiting.append((link.id, message.handle))
+        self._early.expect(link.id, message.handle)
+        if is_new:
             self._state.commands.append(LoadVersion(message.version))
-        elif len(waiting) < PENDING_OPENS_MAX:
-            waiting.append((link.id, message.handle))
-        else:
-            self._state.send(link, Denied(message.handle, "busy"))
 
     def on_session(self, session: Session) -> None:
         """A version is open here: who has asked for it is answered, and everybody who may have it is asked."""
         for connection, handle in self._pending.pop(session.version, []):
+            said = self._early.take(connection, handle)
             if link := self._state.peers.link(connection):
                 self._accept(link, handle, session)
+                self._hear_again(link, said)
         for peer in self._state.peers:
             if peer.receiving is not None:
                 self.open(peer.receiving, session)
 
+    def _hear_again(self, link: Link, said: list[Early]) -> None:
+        """What the other side said while the version was looked up: it will not say it again."""
+        for message in said:
+            if self._state.peers.link(link.id) is not link:
+                return
+            match message:
+                case Bitfield():
+                    reason = self.on_bitfield(link, message)
+                case Want():
+                    reason = self.on_want(link, message)
+                case Haves():
+                    reason = self.on_haves(link, message)
+                case Lost():
+                    reason = self.on_lost(link, message)
+            if reason is not None:
+                self.disconnect(link, reason)
+
     def on_unknown(self, version: VersionId) -> None:
         """Nobody here knows it."""
         for connection, handle in self._pending.pop(version, []):
+            self._early.take(connection, handle)
             if link := self._state.peers.link(connection):
                 self._state.send(link, Denied(handle, "unknown"))
 
@@ -237,7 +262,7 @@ class Meeting:
         """What a neighbour has and wants. What it was known to have stays: news may have overtaken this."""
         found = self._find(link, message.handle)
         if isinstance(found, str) or found is None:
-            return found
+            return found if isinstance(found, str) else self._early.keep(link.id, message.handle, message)
         channel, session = found
         have = mask_of_bitfield(message.have, session.size)
         want = session.all if message.want is None else mask_of_bitfield(message.want, session.size)
@@ -268,7 +293,7 @@ class Meeting:
         """Replaces what a neighbour wants."""
         found = self._find_met(link, message.handle)
         if isinstance(found, str) or found is None:
-            return found
+            return found if isinstance(found, str) else self._early.keep(link.id, message.handle, message)
         session = found[1]
         if not is_normal(message.runs) or span(message.runs) > session.size:
             return "wants blocks out of the index space"
@@ -283,6 +308,8 @@ class Meeting:
             if isinstance(found, str):
                 return found
             if found is None:
+                if reason := self._early.keep(link.id, handle, Haves(((handle, runs),))):
+                    return reason
                 continue
             if not is_normal(runs) or span(runs) > found[1].size:
                 return "has blocks out of the index space"
@@ -293,7 +320,7 @@ class Meeting:
         """A neighbour has blocks no longer, or cannot get them from the store."""
         found = self._find_met(link, message.handle)
         if isinstance(found, str) or found is None:
-            return found
+            return found if isinstance(found, str) else self._early.keep(link.id, message.handle, message)
         session = found[1]
         if not is_normal(message.runs) or span(message.runs) > session.size:
             return "lost blocks out of the index space"
@@ -367,6 +394,7 @@ class Meeting:
     def check(self) -> None:
         """Raises AssertionError where neighbours and channels contradict each other."""
         self._state.peers.check()
+        self._early.check()
         for session in self._state.sessions.values():
             for peer in session.neighbours.values():
                 assert peer.agent in self._state.peers

@@ -39,6 +39,38 @@ def test_who_asked_while_it_was_looked_up_is_answered() -> None:
     assert sent(commands, connection, m.Bitfield) == [m.Bitfield(0, b"\xff", b"\x00")]
 
 
+def test_what_was_said_while_it_was_looked_up_is_heard_when_it_is_open() -> None:
+    """Who opens says what it has at once and never again: a version opened on demand was given to nobody."""
+    node = Script()
+    connection, _ = node.connect(1, sends_blocks=True)
+    node.hear(connection, m.Open(0, VERSION))
+    node.hear(connection, m.Bitfield(0, b"\x00", b"\xff"))
+    node.hear(connection, m.Haves(((0, ((7, 1),)),)))
+    node.hear(connection, m.Credit(2, 1 << 20))
+    commands = node.open(blocks=8, have=((0, 8),), want=())
+    assert sent(commands, connection, m.Ready)
+    node.node.check()
+
+
+def test_who_says_nonsense_while_it_is_looked_up_is_put_out_when_it_is_open() -> None:
+    node = Script()
+    connection, _ = node.connect(1, sends_blocks=True)
+    node.hear(connection, m.Open(0, VERSION))
+    node.hear(connection, m.Bitfield(0, b"\x00" * 99, None))
+    commands = node.open(blocks=8, have=((0, 8),), want=())
+    assert of(commands, c.Disconnect)
+    node.node.check()
+
+
+def test_a_flood_while_it_is_looked_up_is_bounded() -> None:
+    node = Script()
+    connection, _ = node.connect(1, sends_blocks=True)
+    node.hear(connection, m.Open(0, VERSION))
+    floods = [node.hear(connection, m.Bitfield(0, bytes(1 << 19), None)) for _ in range(20)]
+    assert any(of(commands, c.Disconnect) for commands in floods)
+    node.node.check()
+
+
 def test_a_refusal_that_was_overtaken_by_consent_on_the_other_connection_is_asked_again() -> None:
     """The two connections of a pair overtake each other; without this the pair stayed silent for ever."""
     node = Script()
