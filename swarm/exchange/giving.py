@@ -88,7 +88,7 @@ class Giving:
         self.full_until = self._uplink.next_end(state.now, state.lead_s)
 
     def _choose(self) -> Channel | None:
-        """A random one of those who can be offered something; who is being sent something, or suspected, comes second."""
+        """A random one of those who can be offered something; who is sent something, or suspected, comes second."""
         channels = self._channels
         busy: Channel | None = None
         for place in range(len(channels)):
