@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.call import Call
 from cli.exit_codes import ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
-from swarm.config.configs import Pin
+from swarm.config.configs import CommonConfig, Pin
 from swarm.config.pins import Pins
 from swarm.config.values import parse_realm
 from swarm.errors import NotFoundError, UsageError
@@ -28,7 +28,9 @@ def register() -> CommandParser:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="whose pin; all of them if left out")
     parser.add_argument("fingerprint", nargs="?", metavar="FINGERPRINT", help="as `swarm key show` prints it")
-    parser.add_argument("--realm", metavar="HEX", help="accept records of this realm from now on")
+    parser.add_argument(
+        "--realm", metavar="HEX", help="believe this realm, and forget what was seen before"
+    )
     parser.add_argument("--remove", action="store_true", help="forget the pin")
     add_settings(parser, "trust")
     return parser
@@ -36,7 +38,8 @@ def register() -> CommandParser:
 
 def run(call: Call) -> int:
     """Shows, adds or removes."""
-    options, pins = call.options, Pins.of(call.common())
+    options, config = call.options, call.common()
+    pins = Pins.of(config)
     if options.remove and (options.name is None or options.fingerprint or options.realm):
         raise UsageError("--remove takes a NAME and nothing else", hint="swarm trust NAME --remove")
     if options.realm and not options.fingerprint:
@@ -48,7 +51,7 @@ def run(call: Call) -> int:
     if options.remove:
         _remove(call, pins, options.name)
     elif options.fingerprint:
-        _add(call, pins)
+        _add(call, config, pins)
     else:
         _show(call, pins, options.name)
     return ExitCode.DONE
@@ -66,7 +69,7 @@ def _show(call: Call, pins: Pins, name: str | None) -> None:
         call.screen.say("nothing is pinned: a name is pinned when it is first fetched")
 
 
-def _add(call: Call, pins: Pins) -> None:
+def _add(call: Call, config: CommonConfig, pins: Pins) -> None:
     from swarm.protocol.keys import fingerprint, parse_fingerprint  # noqa: PLC0415  # cryptography, 20 ms
 
     options = call.options
@@ -75,6 +78,11 @@ def _add(call: Call, pins: Pins) -> None:
     # The same key without a realm keeps the realm: to forget that too is --remove.
     kept = before.realm if before is not None and before.publisher == publisher else None
     pin = Pin(publisher, parse_realm(options.realm) if options.realm else kept)
+    if options.realm:
+        # A name that begins anew does not go on from what was seen of it.
+        from swarm.agent.recordbook import Recordbook  # noqa: PLC0415
+
+        Recordbook(config.home).forget(options.name)
     _tell(call, pins, options.name, pin, pins.add(options.name, pin))
 
 

@@ -132,7 +132,8 @@ def _verified(name: str, answer: Answer, pin: Pinned | None, known: Vouching | N
             raise RefusedError(f"the {answer.source} answered for '{name}' with {describe(record)}")
         if pin is not None and pin.key != record.key and pin.key not in chain.signers:
             raise TrustError(
-                f"'{name}' is signed by {fingerprint(record.key)}, and {fingerprint(pin.key)} is pinned",
+                f"'{name}' is signed by {fingerprint(record.key)}, and {fingerprint(pin.key)} is "
+                + ("pinned" if pin.is_kept else "the one that --publisher names"),
                 hint=f"if the new key is right: swarm trust {name} {fingerprint(record.key)}",
             )
         found.append(Claim(answer, Vouching(chain, answer.chain), record, data))
@@ -147,8 +148,11 @@ def _check_realm(name: str, answer: Answer, chain: Chain, pin: Pinned | None, kn
     if realm is None or chain.realm == realm:
         return
     key = fingerprint(pin.key if pin is not None else chain.records[0].key)
+    known_as = (
+        f"{realm.hex()} is pinned" if pin is not None and pin.realm is not None else f"it was seen in {realm.hex()}"
+    )
     raise TrustError(
-        f"the {answer.source} speaks of '{name}' in realm {chain.realm.hex()}, and {realm.hex()} is pinned",
+        f"the {answer.source} speaks of '{name}' in realm {chain.realm.hex()}, and {known_as}",
         hint=f"if that is right: swarm trust {name} {key} --realm {chain.realm.hex()}",
     )
 

@@ -53,6 +53,13 @@ class Recordbook:
         if not self._has_as_new(name, tag, tag_record):
             _write(self._root / name / "tags" / tag, tag_record)
 
+    def forget(self, name: str) -> None:
+        """Nothing was seen of `name`: somebody has looked, and it has begun anew."""
+        for place in (self._root / name / "names", self._root / name / "tags"):
+            for entry in _listed(place):
+                with translated(f"remove {place / entry}"):
+                    (place / entry).unlink(missing_ok=True)
+
     def chain(self, name: str) -> tuple[bytes, ...]:
         """The name records seen, n = 0 first, without a gap."""
         names = self._root / name / "names"

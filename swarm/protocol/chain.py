@@ -45,7 +45,9 @@ class Chain:
         if not self.extends(older) and not older.extends(self):
             raise ForkError(
                 f"two chains of keys claim '{self.name}': {', '.join(older.fingerprints)} and "
-                f"{', '.join(self.fingerprints)}"
+                f"{', '.join(self.fingerprints)}",
+                hint=f"ask its producer; if he began it anew: swarm trust {self.name} FINGERPRINT --realm REALM, "
+                "which also forgets what was seen before",
             )
 
 

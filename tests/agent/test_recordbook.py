@@ -53,6 +53,16 @@ def test_a_name_that_began_anew_leaves_nothing_of_its_old_chain(tmp_path: Path) 
     assert verify_chain(book.chain("data"), name="data").realm == OTHER_REALM
 
 
+def test_what_is_forgotten_was_never_seen(tmp_path: Path) -> None:
+    book = Recordbook(tmp_path)
+    for name in ("data", "data2"):
+        book.keep(name, "latest", tagged(), ALICES)
+    book.forget("data")
+    book.forget("never")
+    assert (book.newest("data", "latest"), book.chain("data"), book.tags("data")) == (None, (), [])
+    assert book.chain("data2") == ALICES
+
+
 def test_what_a_killed_write_left_is_no_record(tmp_path: Path) -> None:
     book = Recordbook(tmp_path)
     book.keep("data", "latest", tagged(), ALICES)

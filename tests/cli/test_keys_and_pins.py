@@ -124,3 +124,13 @@ def test_config_show_says_what_a_default_amounts_to(run: Run) -> None:
     assert re.search(r"^linger +auto +default$", run("config", "show", "--for", "fetch").out, re.MULTILINE)
     assert re.search(r"^linger +forever +default$", run("config", "show", "--for", "serve").out, re.MULTILINE)
     assert re.search(r"^links +keep +default$", run("config", "show", "--for", "seed").out, re.MULTILINE)
+
+
+def test_a_realm_that_is_believed_anew_forgets_what_was_seen_of_the_name(run: Run, home: Path) -> None:
+    seen = home / "records" / "places" / "names" / "0"
+    seen.parent.mkdir(parents=True)
+    seen.write_bytes(b"a record")
+    run("trust", "places", FINGERPRINT)
+    assert seen.exists()
+    run("trust", "places", FINGERPRINT, "--realm", "ab" * 16)
+    assert not seen.exists()
