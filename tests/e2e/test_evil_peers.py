@@ -17,26 +17,23 @@ pytestmark = pytest.mark.timeout(300)
 
 @dataclass(frozen=True)
 class Village:
-    """A tracker, and one honest holder whose line is slow."""
+    """A tracker that knows a dataset, and one honest holder who gives it when he is told to."""
 
     data: Path
     store: str
     url: str
     digest: str
-    holder: Process
+    holder: Machine
 
 
 @pytest.fixture(scope="module")
 def village(shared: Stage) -> Village:
     producer, holder = shared.machine("producer"), shared.machine("holder")
-    data, store = make_data(producer.place / "data", 6 * MIB), str(shared.place / "store")
+    data, store = make_data(producer.place / "data", 2 * MIB), str(shared.place / "store")
     digest = producer.run("seed", str(data), "places:1.0.0", "--store", store, "--once").one("published")["digest"]
     tracker = shared.machine("tracker").start("tracker", "--store", store)
-    url = tracker.wait_for("ready")["http"]
     holder.fetch("places:1.0.0", str(holder.copy), "--store", store)
-    serving = holder.start("serve", "--tracker", url, "--upload-limit", "2MB")
-    serving.wait_for("ready")
-    return Village(data, store, url, digest, serving)
+    return Village(data, store, tracker.wait_for("ready")["http"], digest, holder)
 
 
 def start_evil(stage: Stage, village: Village, work: str, *more: str) -> tuple[Process, str]:
@@ -47,21 +44,25 @@ def start_evil(stage: Stage, village: Village, work: str, *more: str) -> tuple[P
     return evil, evil.wait_for("ready")["agent"]
 
 
-def fetch(stage: Stage, village: Village) -> tuple[Machine, Event, list[Event]]:
+def fetch(stage: Stage, village: Village, evil: Process) -> tuple[Machine, Event, list[Event]]:
+    """The liar is the only one there, until it has lied."""
     consumer = stage.machine("consumer")
-    ended = consumer.run("fetch", "places:1.0.0", str(consumer.copy), "--tracker", village.url, "--linger", "0")
+    running = consumer.start("fetch", "places:1.0.0", str(consumer.copy), "--tracker", village.url, "--linger", "0")
+    evil.wait_for("did")
+    assert not consumer.copy.exists()
+    honest = village.holder.start("serve", "--tracker", village.url)
+    ended = running.wait()
     receipt = ended.receipt
     assert same(village.data, consumer.copy)
     assert adds_up(receipt)
     assert receipt["bytes_peer"] == bytes_of(village.data)
-    assert village.holder.is_running
+    assert honest.stop().code == 143
     return consumer, receipt, ended.events
 
 
 def test_wrong_bytes_ban_their_sender_by_name(village: Village, stage: Stage) -> None:
     evil, agent = start_evil(stage, village, "wrong_bytes")
-    consumer, receipt, events = fetch(stage, village)
-    assert evil.wait_for("did")
+    consumer, receipt, events = fetch(stage, village, evil)
     assert receipt["banned"] == [agent]
     assert receipt["bytes_wasted"] > 0
     assert any(agent[:16] in event["text"] for event in events if event["event"] == "note")
@@ -84,8 +85,7 @@ def test_wrong_bytes_ban_their_sender_by_name(village: Village, stage: Stage) ->
 )
 def test_nonsense_ends_its_connection_and_nothing_else(village: Village, stage: Stage, work: str) -> None:
     evil, agent = start_evil(stage, village, work)
-    _consumer, receipt, _events = fetch(stage, village)
-    assert evil.wait_for("did")
+    _consumer, receipt, _events = fetch(stage, village, evil)
     assert set(receipt["banned"]) <= {agent}
 
 
