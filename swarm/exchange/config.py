@@ -27,6 +27,11 @@ HAVES_S = 0.25
 PROMISE_S = 2.0
 """A promised block without a byte for this long is asked for elsewhere."""
 
+LATE_S = 10.0
+LATE_TIMES = 10.0
+"""A block that will need this much longer, and so many times what blocks usually take, is asked for elsewhere where
+somebody else has it: bytes that trickle keep a promise alive, but not for ever."""
+
 OFFER_S = 2.0
 """An offer without an answer for this long frees its slot."""
 

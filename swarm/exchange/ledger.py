@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from swarm.exchange.config import PROMISE_S
+from swarm.exchange.config import LATE_S, LATE_TIMES, PROMISE_S
 from swarm.exchange.peers import Link
 from swarm.protocol.ids import ConnectionId
 
@@ -106,9 +106,19 @@ class Ledger:
         """Requests that have waited too long for a byte."""
         return [r for r in self if now - max(r.moved_at, r.link.moved_at) >= PROMISE_S]
 
+    def late(self, now: float, usual_rate: float) -> list[Reception]:
+        """Requests whose bytes trickle: `usual_rate` is that of single transfers, in bytes per second."""
+        if not usual_rate:
+            return []
+        return [r for r in self if now - r.asked_at >= LATE_S and r.ends_at() - now >= _patience_s(r, usual_rate)]
+
     def check(self) -> None:
         """Raises AssertionError where the two tables contradict each other."""
         assert sum(len(reception.lengths) for reception in self) == len(self._by_index)
         for index, reception in self._by_index.items():
             assert index in reception.lengths
             assert self.get(reception.link.id, reception.number) is reception
+
+
+def _patience_s(reception: Reception, usual_rate: float) -> float:
+    return max(LATE_S, LATE_TIMES * reception.total / usual_rate)

@@ -390,11 +390,8 @@ class Node:
         self._ticked_at = state.now
         state.measure()
         self._bury_the_dead()
-        self._taking.tick()
-        for link in self._giving.tick():
-            if state.peers.link(link.id) is link:
-                self._meeting.disconnect(link, "took nothing of what it asked for")
-                self._after_parting(link.peer)
+        self._cut(self._taking.tick(), "a block takes far longer than others do")
+        self._cut(self._giving.tick(), "took nothing of what it asked for")
         self._tracking.tick()
         self._leasing.tick()
         if state.now - self._announced_at >= HAVES_S:
@@ -409,6 +406,14 @@ class Node:
         self._release()
         self._end()
         self._say_alive()
+
+    def _cut(self, links: list[Link], reason: str) -> None:
+        """Closes connections that are of no use; their agents are dialled again later, if at all."""
+        for link in links:
+            if self._state.peers.link(link.id) is link:
+                self._meeting.disconnect(link, reason)
+                self._dialling.on_gone(link.peer.agent)
+                self._after_parting(link.peer)
 
     def _bury_the_dead(self) -> None:
         for agent in self._state.liveness.dead(self._state.now):

@@ -53,7 +53,6 @@ class Link:
     """Grants out and not answered (on a connection where we send)."""
     is_told_open: bool = False
     """What it was last told of our credit (where we receive)."""
-    is_closing: bool = False
     pace: Pace = field(default_factory=Pace)
     """Of single transfers."""
     moved_at: float = 0.0
@@ -160,6 +159,7 @@ class PeerTable:
             for version, channel in link.channels.items():
                 assert link.versions.get(channel.handle) == version, "a channel whose handle means something else"
             assert link.offers >= 0
+            assert not (link.is_told_open and link.sends_blocks)
 
 
 def _fresher(old: PeerInfo, new: PeerInfo) -> PeerInfo:

@@ -28,8 +28,8 @@ CLIMB_S = 1.0
 CLIMB_LAST_S = 32.0
 """Steps that gained nothing are tried ever more seldom."""
 
-GAIN = 1.15
-"""What one read more must add to the rate, to stay."""
+GAIN = 0.5
+"""Of what one read more would add where nothing else is in its way: so much must be gained for it to stay."""
 
 
 class Climb:
@@ -61,7 +61,7 @@ class Climb:
 
     def _judge(self, rate: float) -> None:
         assert self._rate_before is not None
-        if rate >= GAIN * self._rate_before:
+        if rate >= (1 + GAIN / (self._count - 1)) * self._rate_before:
             self._wait_s = 0.0
         else:
             self._count -= 1

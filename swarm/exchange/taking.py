@@ -12,6 +12,7 @@ from swarm.exchange.credit import Allowance
 from swarm.exchange.events import BlockAborted, BlockArrived, BlockRefused, Transfer
 from swarm.exchange.ledger import Reception
 from swarm.exchange.peers import Channel, Link
+from swarm.exchange.rates import Pace
 from swarm.exchange.session import Session
 from swarm.exchange.state import State
 from swarm.protocol.ids import ConnectionId, Index, VersionId
@@ -27,6 +28,8 @@ class Taking:
         self._next_request = 0
         self.looks_at = float("-inf")
         """When credit is to be looked at again."""
+        self._pace = Pace()
+        """Of single receptions, whoever sends."""
         self._closings = Allowance(state.policies.closings_per_s)
         self._versions: dict[tuple[ConnectionId, int], VersionId] = {}
         """Of every request in flight: transfers are reported without their version."""
@@ -153,7 +156,8 @@ class Taking:
             return False
         count = session.ledger.settle(reception, index)
         if not reception.lengths and is_arrived:
-            reception.link.pace.note(reception.total, self._state.now - reception.asked_at)
+            for pace in (reception.link.pace, self._pace):
+                pace.note(reception.total, self._state.now - reception.asked_at)
         reception.moved_at = reception.link.moved_at = self._state.now
         self._ended(reception, count)
         return True
@@ -192,12 +196,18 @@ class Taking:
             if not reception.mask & ~mask:
                 self.give_up(session, reception)
 
-    def tick(self) -> None:
-        """Breaks promises that no byte came for."""
+    def tick(self) -> list[Link]:
+        """Breaks promises that no byte came for; returns connections whose bytes only trickle."""
         self.wake()
         for session in self._state.sessions.values():
             for reception in session.ledger.overdue(self._state.now):
                 self.give_up(session, reception)
+        return [
+            reception.link
+            for session in self._state.sessions.values()
+            for reception in session.ledger.late(self._state.now, self._pace.rate)
+            if all(_is_elsewhere(session, reception.link, index) for index in reception.lengths)
+        ]
 
     # --- credit ---------------------------------------------------------------------------------
 
@@ -241,3 +251,10 @@ def _problem(message: Ready, session: Session) -> str | None:
         if not is_normal(runs) or span(runs) > session.size:
             return "offered blocks out of the index space"
     return None
+
+
+def _is_elsewhere(session: Session, link: Link, index: int) -> bool:
+    """Whether another neighbour has the block too."""
+    possession = session.possession(link.peer)
+    is_counted = possession is not None and not possession.is_origin and possession.have >> index & 1
+    return session.picker.availability.count(index) > (1 if is_counted else 0)
