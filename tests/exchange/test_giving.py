@@ -6,7 +6,7 @@ from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
-from tests.exchange.script import LENGTH, VERSION, Script, of, sent
+from tests.exchange.script import LENGTH, VERSION, Script, agent, of, sent
 
 
 def offers(commands: list[c.Command], *connections: ConnectionId) -> list[tuple[ConnectionId, m.Ready]]:
@@ -189,3 +189,28 @@ def test_a_block_whose_only_holder_is_believed_by_nobody_is_given_again() -> Non
     node.hear(first, m.Haves(((0, ((block, 1),)),)))
     again = named(node.wait(10.0, alive=[first, second]), second)
     assert [each for _, each in again][:1] == [block]
+
+
+def test_an_origin_gives_to_last_who_passes_nothing_on() -> None:
+    node = origin(blocks=12)
+    hoarder, other = node.receiver(1), node.receiver(2)
+    kept: list[int] = []
+    for request in range(4):
+        for grant, block in _all_named(node, hoarder):
+            if node.node._state.uplink.offers[grant].channel.link.id == hoarder:
+                kept.append(block)
+            take_of(node, grant, block, request)
+        node.wait(0.1, alive=[hoarder, other])
+    node.wait(6.0, alive=[hoarder, other])
+    share = node.node._state.sessions[VERSION].share
+    assert kept
+    assert share is not None
+    assert all(share.to_give >> block & 1 for block in kept)
+    assert share.spreading.is_suspect(agent(1), node.now)
+
+
+def take_of(node: Script, grant: int, block: int, request: int) -> None:
+    """Whoever was offered it takes it and says so."""
+    connection = node.node._state.uplink.offers[grant].channel.link.id
+    take(node, connection, 100 * request + block, grant, block)
+    node.hear(connection, m.Haves(((0, ((block, 1),)),)))

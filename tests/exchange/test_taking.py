@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
+from swarm.exchange.policies import Policies
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
 from tests.exchange.script import LENGTH, VERSION, Script, agent, of, sent
@@ -209,3 +210,67 @@ def test_who_has_only_its_pages_is_not_complete_and_tells_neighbours_that_it_wan
     assert sent(commands, connection, m.Want) == [m.Want(0, ((1, 2),))]
     commands = node.tell(e.BlocksFound(VERSION, ((1, 2),)))
     assert of(commands, c.Completed) == [c.Completed(VERSION)]
+
+
+def test_senders_are_told_when_credit_closes_and_opens_again() -> None:
+    node = Script()
+    node.open(blocks=8)
+    senders = [node.sender(number, have=((0, 8),)) for number in (1, 2, 3)]
+    first = sent(ready(node, senders[0]), senders[0], m.Request)[0]
+    closing = ready(node, senders[1])
+    assert [each.slots for each in sent(closing, senders[2], m.Credit)] == [0]
+    opening = arrive(node, senders[0], first.request, first.runs[0][0])
+    assert [each.slots for each in sent(opening, senders[2], m.Credit)] == [1]
+
+
+def test_without_an_allowance_closed_credit_is_said_by_declining() -> None:
+    node = Script(policies=Policies(closings_per_s=0.0))
+    node.open(blocks=8)
+    senders = [node.sender(number, have=((0, 8),)) for number in (1, 2, 3)]
+    first = sent(ready(node, senders[0]), senders[0], m.Request)[0]
+    assert not sent(ready(node, senders[1]), senders[2], m.Credit)
+    assert sent(ready(node, senders[2]), senders[2], m.Decline)
+    opening = arrive(node, senders[0], first.request, first.runs[0][0])
+    assert sent(opening, senders[2], m.Credit)
+    assert not sent(opening, senders[1], m.Credit), "who was never told that it is closed"
+
+
+def test_a_connection_whose_bytes_only_trickle_is_cut_where_others_have_the_block() -> None:
+    node = Script()
+    node.open(blocks=2)
+    trickler, other = node.sender(1, have=((0, 2),)), node.sender(2, have=((0, 2),))
+    quick = sent(ready(node, other), other, m.Request)[0]
+    node.now += 0.01
+    arrive(node, other, quick.request, quick.runs[0][0])
+    request = sent(ready(node, trickler), trickler, m.Request)[0]
+    cut: list[ConnectionId] = []
+    for _ in range(120):
+        node.now += 0.1
+        moved = e.Transfer(trickler, request.request, Index(request.runs[0][0]), 1)
+        cut += [each.connection for each in of(node.tell(e.Progressed((moved,), (), (trickler, other))), c.Disconnect)]
+    assert cut == [trickler]
+    assert asked(ready(node, other), other) == [request.runs[0][0]]
+
+
+def test_what_came_although_it_was_given_up_is_kept_and_no_longer_asked_for() -> None:
+    node = Script()
+    node.open(blocks=1)
+    slow, other = node.sender(1, have=((0, 1),)), node.sender(2, have=((0, 1),))
+    request = sent(ready(node, slow), slow, m.Request)[0]
+    node.wait(2.5, alive=[slow, other])
+    again = sent(ready(node, other), other, m.Request)[0]
+    commands = arrive(node, slow, request.request, 0)
+    assert of(commands, c.Completed)
+    assert sent(commands, other, m.Cancel) == [m.Cancel(again.request)]
+
+
+def test_news_on_a_lost_connection_is_said_again_on_the_other() -> None:
+    node = Script()
+    node.open(blocks=4)
+    sender = node.sender(1, have=((0, 4),))
+    receiver = node.receiver(1)
+    request = sent(ready(node, sender), sender, m.Request)[0]
+    arrive(node, sender, request.request, request.runs[0][0])
+    node.wait(0.5, alive=[sender, receiver])
+    commands = node.tell(e.PeerDisconnected(receiver, "reset"))
+    assert len(sent(commands, sender, m.Bitfield)) == 1
