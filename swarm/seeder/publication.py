@@ -46,7 +46,7 @@ class Publication:
     name_records: Mapping[str, tuple[bytes, ...]]
     blocks_new: int
     bytes_new: int
-    """Data blocks that the store (or, without one, the tags' last versions) did not have."""
+    """Data blocks that the store (or, without one, the tags' and the name's last versions) did not have."""
     seconds: float
     is_dry_run: bool = False
     would_move: tuple[str, ...] = ()

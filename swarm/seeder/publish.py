@@ -94,16 +94,19 @@ class _Publishing:
         readable = await self._open()
         standing = await read_standing(readable, goals, self._key)
         found = await self._scan(path)
-        draft = await self._draft(found, await newest_root(readable, standing))
+        last = await newest_root(readable, standing)
+        draft = await self._draft(found, last)
+        # Without a store a version costs what these do not have: who follows the name has one of them.
+        before = [tag.root for tag in standing.tags if tag.root] + ([last] if last else [])
         for tag in standing.tags:
             must_move(tag, draft.version)  # a release that would move: refused before all else
         draft = await self._agreed(draft, standing)
         if self._options.dry_run:
-            new = await self._would_be_new(draft, standing, readable)
+            new = await self._would_be_new(draft, before, readable)
             would_move = await self._would_move(draft.version, standing, readable)
             return replace(self._publication(draft, new), would_move=would_move)
         async with self._records.publishing() as marker:
-            new = await self._send(draft, standing)
+            new = await self._send(draft, before)
             await marker.check_age()
             return await self._commit(draft, standing, new, Signer(self._key, self._records.realm, now_ms()))
 
@@ -136,11 +139,11 @@ class _Publishing:
         progress = ThreadProgress(self._observer, "prepare", found.total_bytes)
         return await trio.to_thread.run_sync(make_draft, found, cutter, progress)
 
-    async def _would_be_new(self, draft: Draft, standing: Standing, readable: Store | None) -> set[BlockId]:
+    async def _would_be_new(self, draft: Draft, before: list[Root], readable: Store | None) -> set[BlockId]:
         ids = set(draft.version.block_ids)
         if readable is None:
             return ids
-        return await readable.missing_blocks(ids) if self._has_store else await self._not_in_last(ids, standing)
+        return await readable.missing_blocks(ids) if self._has_store else await self._not_in(ids, before)
 
     async def _would_move(self, version: Version, standing: Standing, readable: Store | None) -> tuple[str, ...]:
         moving = [tag for tag in standing.tags if must_move(tag, version)]
@@ -154,8 +157,8 @@ class _Publishing:
                 found.append(f"{name.name}:{LATEST}")
         return tuple(found)
 
-    async def _not_in_last(self, ids: set[BlockId], standing: Standing) -> set[BlockId]:
-        return ids - await known_blocks(self._records, [tag.root for tag in standing.tags if tag.root])
+    async def _not_in(self, ids: set[BlockId], before: list[Root]) -> set[BlockId]:
+        return ids - await known_blocks(self._records, before)
 
     async def _agreed(self, draft: Draft, standing: Standing) -> Draft:
         """The draft, or the version with the same content that a tag means already: times alone make no new one."""
@@ -170,7 +173,7 @@ class _Publishing:
         self._observer.note(f"only times differ from {short(version)}, which stays")
         return known
 
-    async def _send(self, draft: Draft, standing: Standing) -> set[BlockId]:
+    async def _send(self, draft: Draft, before: list[Root]) -> set[BlockId]:
         """All but the tags' records. Returns the blocks that were new."""
         upload = Upload(self._records, draft, self._observer, with_blocks=self._has_store)
         missing = await upload.missing()
@@ -180,7 +183,7 @@ class _Publishing:
         await trio.to_thread.run_sync(check_unchanged, draft.scan, ThreadProgress(self._observer, "commit"))
         await upload.send(await upload.condemned())
         ids = set(draft.version.block_ids)
-        return ids & missing if self._has_store else await self._not_in_last(ids, standing)
+        return ids & missing if self._has_store else await self._not_in(ids, before)
 
     async def _commit(self, draft: Draft, standing: Standing, new: set[BlockId], signer: Signer) -> Publication:
         version = draft.version

@@ -8,6 +8,7 @@ from swarm.protocol.ids import Realm
 from swarm.protocol.index_space import IndexSpace
 from swarm.protocol.manifest import decode_root
 from swarm.seeder.history import open_history
+from swarm.seeder.publication import PublishOptions
 from tests.dataset.trees import make_tree
 from tests.seeder.producers import Producer
 from tests.seeder.test_publish import noise
@@ -67,3 +68,17 @@ async def test_an_unchanged_dataset_makes_no_record(tmp_path: Path) -> None:
     assert again.is_unchanged
     assert again.blocks_new == 0
     assert again.tags[0].record == first.tags[0].record
+
+
+async def test_the_next_release_costs_what_the_newest_one_did_not_have(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    make_tree(data, {str(number): noise(number, 300_000) for number in range(4)})
+    async with open_history(tmp_path / "home") as history:
+        producer = Producer(data, None, history)
+        first = await producer.publish("name:1.0.0")
+        make_tree(data, {"new": noise(9, 300_000)})
+        would = await producer.publish("name:1.1.0", options=PublishOptions(dry_run=True))
+        second = await producer.publish("name:1.1.0")
+    assert first.bytes_new == first.version.root.totals.block_bytes
+    assert (would.bytes_new, would.blocks_new) == (second.bytes_new, second.blocks_new)
+    assert 0 < second.bytes_new < second.version.root.totals.block_bytes
