@@ -15,6 +15,8 @@ def warn_if_unheard(call: Call, config: CommonConfig) -> None:
     """Where swarm listens on loopback only, unasked, although this machine has an address that others could reach."""
     if call.options.listen or not all(ip_address(each.ip).is_loopback for each in config.listen):
         return
+    if call.command == "fetch" and not (config.tracker or config.lan):
+        return  # nobody hears of it anyway
     public = [ip for ip in interface_addresses() if not is_private(ip)]
     if public and not _stays_here(config):
         # A fetch works all the same, only its neighbours must be the ones to listen: no warning in each of its logs.

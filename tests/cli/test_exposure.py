@@ -41,6 +41,11 @@ def test_nor_is_who_names_only_trackers_of_this_machine(run: Run, service: FakeS
     assert SAYS in run("fetch", "a", "--tracker", "127.0.0.1", "--tracker", "t.example").err
 
 
+def test_a_fetch_that_nobody_hears_of_is_not_told(run: Run, service: FakeService, addresses: list[str]) -> None:
+    assert SAYS not in run("fetch", "a", "--store", "s", "--no-lan").err
+    assert SAYS in run("fetch", "a", "--store", "s").err
+
+
 def test_private_addresses_are_listened_on(run: Run, service: FakeService, addresses: list[str]) -> None:
     addresses[:] = PRIVATE
     assert run("seed", ".", "a").err == ""
