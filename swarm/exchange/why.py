@@ -54,16 +54,18 @@ def _held(state: State, session: Session, index: int) -> str | None:
     holders = session.picker.availability.count(index)
     if not holders:
         return None
+    who = "1 neighbour has it" if holders == 1 else f"{holders} neighbours have it"
     if not state.credit.slots_left(state.slots_in, state.longest):
-        return f"{holders} neighbours have it; all {state.slots_in} receptions are taken by other blocks"
-    return f"{holders} neighbours have it; waiting for one of them to offer a free slot"
+        return f"{who}; all {state.slots_in} receptions are taken by other blocks"
+    return f"{who}; waiting for a free slot to be offered"
 
 
 def _unheld(state: State, tracking: Tracking, session: Session, now: float) -> str:
     since = now - session.news_at
     origins = sum(peer.possessions[session.version].is_origin for peer in session.neighbours.values())
     if origins:
-        return f"no neighbour has it; {origins} seeders are to give it; the last new block was seen {since:.1f} s ago"
+        who = "a seeder is" if origins == 1 else f"{origins} seeders are"
+        return f"no neighbour has it; {who} to give it; the last new block was seen {since:.1f} s ago"
     if session.reads_store and tracking.is_connected:
         return f"no neighbour has it; waiting for a lease; the last new block was seen {since:.1f} s ago"
     if session.reads_store:
@@ -72,7 +74,11 @@ def _unheld(state: State, tracking: Tracking, session: Session, now: float) -> s
             f"no neighbour has it; its owner is to read it from the store, the next in line {patience:g} s "
             f"after the last new block, which was seen {since:.1f} s ago"
         )
+    count = len(session.neighbours)
+    who = (
+        f"none of {count} neighbours has it" if count > 1 else "the one neighbour lacks it" if count else "no neighbour"
+    )
     if tracking.is_connected:
         patience = state.policies.patience.orphans_s
-        return f"none of {len(session.neighbours)} neighbours has it; the tracker is told every {patience:g} s"
-    return f"none of {len(session.neighbours)} neighbours has it, and there is no tracker and no store to ask"
+        return f"{who}, and no store to read it from; the tracker is asked for somebody who has it every {patience:g} s"
+    return f"{who}, no tracker and no store to ask"
