@@ -75,9 +75,7 @@ def _unheld(state: State, tracking: Tracking, session: Session, now: float) -> s
             f"after the last new block, which was seen {since:.1f} s ago"
         )
     count = len(session.neighbours)
-    who = (
-        f"none of {count} neighbours has it" if count > 1 else "the one neighbour lacks it" if count else "no neighbour"
-    )
+    who = f"none of {count} neighbours has it" if count else "there is no neighbour"
     if tracking.is_connected:
         patience = state.policies.patience.orphans_s
         return f"{who}, and no store to read it from; the tracker is asked for somebody who has it every {patience:g} s"

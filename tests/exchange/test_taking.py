@@ -190,7 +190,7 @@ def test_who_is_complete_stays_while_a_neighbour_lacks_something_but_not_for_eve
 def test_why_names_the_reason_of_each_wait() -> None:
     node = Script()
     node.open(blocks=2)
-    assert "no neighbour, and no store to read it from; the tracker is asked" in node.node.why(VERSION, Index(0), node.now)
+    assert "there is no neighbour, no tracker and no store to ask" in node.node.why(VERSION, Index(0), node.now)
     sender = node.sender(1, have=((0, 2),))
     assert "offer" in node.node.why(VERSION, Index(0), node.now)
     block = asked(ready(node, sender), sender)[0]
