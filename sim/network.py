@@ -74,6 +74,7 @@ class Network:
             del flow.down.flows[flow]
             self.flow_count -= 1
             flow.turn += 1
+            flow.rate = 0.0
             self._balance(flow.up, flow.down)
 
     def set_capacity(self, line: Line, capacity: float) -> None:

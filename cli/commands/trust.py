@@ -28,9 +28,7 @@ def register() -> CommandParser:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="whose pin; all of them if left out")
     parser.add_argument("fingerprint", nargs="?", metavar="FINGERPRINT", help="as `swarm key show` prints it")
-    parser.add_argument(
-        "--realm", metavar="HEX", help="believe this realm, and forget what was seen before"
-    )
+    parser.add_argument("--realm", metavar="HEX", help="believe this realm, and forget what was seen before")
     parser.add_argument("--remove", action="store_true", help="forget the pin")
     add_settings(parser, "trust")
     return parser
