@@ -104,7 +104,8 @@ def _not_found(name: str, tag: str | None, answers: Sequence[Answer]) -> NotFoun
     near = tuple(dict.fromkeys(word for answer in answers for word in answer.near))
     asked = ", ".join(answer.source for answer in answers)
     what = f"{name}:{tag}" if tag is not None else name
-    hint = f"did you mean {' or '.join(near)}?" if near else "`swarm ls` lists what there is"
+    lists = f"swarm ls {name} lists its tags" if tag is not None else "ask its producer for the name"
+    hint = f"did you mean {' or '.join(near)}?" if near else lists
     return NotFoundError(f"there is no {what} ({asked} asked)", hint=hint)
 
 

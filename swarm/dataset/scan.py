@@ -81,7 +81,7 @@ class _Scanning:
         self._root = root
         self._options = options
         self._tick = tick
-        self._complaints = Complaints()
+        self._complaints = Complaints(follows=options.links == "follow")
         self._skipped: list[bytes] = []
 
     def run(self) -> Scan:

@@ -19,6 +19,13 @@ OWN_DIRECTORY = b".swarm"
 """At the top of a directory that is a mount point, a fetch keeps its staging there: never part of a version."""
 
 
+KEPT_HINT = (
+    "make them relative and within the dataset, or say --links follow (publishes what they point to) "
+    "or --links skip (leaves all symlinks out)"
+)
+FOLLOWED_HINT = "mend them, or leave them out with --exclude or --links skip"
+
+
 class Found(NamedTuple):
     """One thing under the root. `status` is the target's where a symlink was followed."""
 
@@ -33,6 +40,8 @@ class Complaints:
     unreadable: list[str] = field(default_factory=list)
     special: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
+    follows: bool = False
+    """Links are followed: those named lead nowhere, or in a circle."""
 
     def raise_any(self) -> None:
         """One error for the first kind that there is, naming all of it. PermissionError_ or UsageError."""
@@ -48,8 +57,7 @@ class Complaints:
         if self.links:
             raise UsageError(
                 f"symlinks that a dataset cannot hold: {name_some(sorted(self.links))}",
-                hint="make them relative and within the dataset, or say --links follow (publishes what they point to) "
-                "or --links skip (leaves all symlinks out)",
+                hint=FOLLOWED_HINT if self.follows else KEPT_HINT,
             )
 
 
