@@ -16,6 +16,9 @@ SHOWN_MAX = 1000
 """Lines of one kind on a text screen; --json prints them all."""
 
 
+_IN_WORDS = {"mode": "with other permissions", "extra": "added"}
+
+
 def register() -> CommandParser:
     """The parser of `swarm verify`."""
     parser = make_parser(
@@ -67,8 +70,8 @@ async def _verify(call: Call, config: CommonConfig) -> int:
     for kind, paths in kinds.items():
         _list(call, kind, paths)
     counts = {kind: len(paths) for kind, paths in kinds.items()}
-    summary = f"{plural(report.intact, 'entry').replace('entrys', 'entries')} right, {show_size(report.bytes_intact)}"
-    summary += "".join(f", {count} {kind}" for kind, count in counts.items() if count)
+    summary = f"{plural(report.intact, 'entry')} right, {show_size(report.bytes_intact)}"
+    summary += "".join(f", {count:,} {_IN_WORDS.get(kind, kind)}" for kind, count in counts.items() if count)
     fields = {
         "dataset": report.record.label,
         "digest": report.record.version.hex(),
