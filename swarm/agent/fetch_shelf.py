@@ -18,6 +18,8 @@ from swarm.protocol.version import Version
 class Staging(Protocol):
     """Where verified blocks are written until the commit."""
 
+    want: Bitfield
+
     async def write(self, index: Index, data: bytes) -> bool: ...
 
 
@@ -74,12 +76,11 @@ class FetchShelf:
             raise
 
     async def _keep(self, index: Index, data: bytes) -> Kept:
-        if index not in self._lacking:
-            return Kept.AGAIN
         if self.space.is_page(index):
+            is_new = index in self._lacking
             await self._local.keep_page(self.version_id, index, data)
-            is_new = True
-        elif self._staging is not None:
+        elif self._staging is not None and index in self._staging.want:
+            # It knows best what is here: a block may have been found damaged since, and come a second time.
             is_new = await self._staging.write(index, data)
         else:
             return Kept.AGAIN

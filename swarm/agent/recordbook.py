@@ -10,6 +10,7 @@ Small files, replaced whole by rename. The book believes nothing: who writes int
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from swarm.protocol.records import Order, compare, decode_tag_record
 
 
 class Recordbook:
-    """Signed records by name and tag; synchronous, small, and safe with several processes under one home.
+    """Signed records by name and tag; synchronous, small, and safe with several threads and processes under one home.
 
     Every method raises PermissionError_ and NoSpaceError where the disk does.
     """
@@ -113,9 +114,13 @@ def _write(path: Path, data: bytes) -> None:
     """Synced before it gets its name: what protects from the past must survive a power cut."""
     with translated(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise

@@ -13,8 +13,18 @@ import trio
 
 from swarm.agent.shelf import Shelf
 from swarm.errors import SwarmError
-from swarm.exchange.events import BlocksFound, Event, SessionClosed, SessionOpened, VersionUnknown, WantChanged
+from swarm.exchange.events import (
+    BlocksFound,
+    BlocksLost,
+    Event,
+    SessionClosed,
+    SessionOpened,
+    VersionUnknown,
+    WantChanged,
+)
 from swarm.protocol.ids import Runs, VersionId
+from swarm.protocol.messages import LostReason
+from swarm.protocol.runs import subtract
 
 LOADS_AT_ONCE = 2
 """Manifests of held versions that are read at once: strangers choose which, and a large one takes a second."""
@@ -46,13 +56,17 @@ class Shelves:
         return found.shelf if found is not None else None
 
     def open(self, event: SessionOpened, shelf: Shelf) -> None:
-        """Begins to take part in a version. One that is open already (it was served) goes on with the new shelf."""
+        """Begins to take part in a version. One that is open already (it was served) goes on with the new shelf, and
+        with what is here now: a directory may have been removed since."""
         found = self._open.get(event.version)
         if found is None:
             self._open[event.version] = _Open(shelf)
             self._submit(event)
             return
         found.shelf = shelf
+        everything = ((0, len(event.page_lengths) + event.block_count),)
+        if gone := subtract(everything, event.have):
+            self._submit(BlocksLost(event.version, gone, LostReason.EDITED))
         self._submit(BlocksFound(event.version, event.have))
         if event.want is not None:
             self.want(event.version, event.want)

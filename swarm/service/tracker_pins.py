@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 from swarm.errors import RefusedError
@@ -48,6 +49,6 @@ class TrackerPins:
     def _write(self, pins: dict[str, str]) -> None:
         with translated(f"write {self._path}"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+            temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.{threading.get_ident()}")
             temporary.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n")
             temporary.replace(self._path)

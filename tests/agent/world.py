@@ -85,6 +85,8 @@ class World:
         self.store = store
         self.network = MemoryNetwork()
         self.store_reads = 0
+        self.store_fault: Callable[[BlockId], None] | None = None
+        """Called before each read of a block; what it raises is what the store says."""
         self._stack = stack
         self._count = 0
 
@@ -102,18 +104,25 @@ class World:
         home: Path | None = None,
         trace: Callable[[e.Event, float, list[c.Command]], None] | None = None,
         rng: random.Random | None = None,
+        stack: AsyncExitStack | None = None,
     ) -> Machine:
-        """A running agent that resolves from the store; it reads blocks from there only with `reads_store`."""
+        """A running agent that resolves from the store; it reads blocks from there only with `reads_store`.
+
+        It ends with the world, or with a `stack` that was opened later.
+        """
         self._count += 1
+        stack = stack or self._stack
         key = SigningKey.from_seed(self._count.to_bytes(32, "big"))
         home = home or self.path / f"home{self._count}"
         me = Self(key.agent_id, realm=self.store.realm, is_origin=is_origin, reads_store=reads_store)
-        holdings = await self._stack.enter_async_context(open_holdings(home))
-        transport = await self._stack.enter_async_context(self.network.transport(key.peer_id, me.hello()))
+        holdings = await stack.enter_async_context(open_holdings(home))
+        transport = await stack.enter_async_context(self.network.transport(key.peer_id, me.hello()))
         me.addresses = lambda: transport.addresses
 
         async def read_block(block: BlockId, length: int, _url: str | None, moved: Callable[[int], None]) -> bytes:
             self.store_reads += 1
+            if self.store_fault is not None:
+                self.store_fault(block)
             return await self.store.get_block(block, max_length=length, moved=moved)
 
         parts = AgentParts(
@@ -130,13 +139,13 @@ class World:
             trace=trace,
             rng=rng or random.Random(self._count),
         )
-        agent = await self._stack.enter_async_context(open_agent(parts))
+        agent = await stack.enter_async_context(open_agent(parts))
         holdings.on_lost = lambda version, runs: agent.driver.submit(e.BlocksLost(version, runs, LostReason.EDITED))
         return Machine(agent, holdings, PeerInfo(key.agent_id, key.peer_id, transport.addresses, "", is_origin))
 
-    async def seeder(self, publication: Publication) -> Machine:
+    async def seeder(self, publication: Publication, *, limits: Limits | None = None) -> Machine:
         """An origin that gives what was published from where it lies."""
-        machine = await self.machine(is_origin=True)
+        machine = await self.machine(is_origin=True, limits=limits)
         version = publication.version
         await machine.holdings.keep_root(version.root_bytes)
         for number, page in enumerate(publication.pages):
