@@ -115,7 +115,9 @@ class StoreReads:
         return news
 
     def refused(self, now: float) -> None:
-        """The store said SlowDown, or nothing."""
+        """The store said SlowDown, or nothing. Reads that were under way together say it together: that is once."""
+        if self.is_paused(now):
+            return
         self._pause_s = min(PAUSE_LAST_S, max(PAUSE_FIRST_S, 2 * self._pause_s))
         self.paused_until = now + self._pause_s * self._rng.uniform(0.75, 1.25)
 

@@ -212,13 +212,23 @@ def test_the_first_share_is_one_block_in_eight() -> None:
 
 
 def test_a_store_that_refuses_is_left_alone_twice_as_long_each_time() -> None:
-    reads, pauses = StoreReads(Random(1)), []
+    reads, pauses, now = StoreReads(Random(1)), [], 0.0
     for _ in range(8):
-        reads.refused(0.0)
-        pauses.append(reads.paused_until)
+        reads.refused(now)
+        pauses.append(reads.paused_until - now)
+        assert reads.is_paused(now)
+        now = reads.paused_until
     assert 0.75 * PAUSE_FIRST_S <= pauses[0] <= 1.25 * PAUSE_FIRST_S
     assert 0.75 * PAUSE_LAST_S <= pauses[-1] <= 1.25 * PAUSE_LAST_S
-    assert reads.is_paused(1.0)
+
+
+def test_reads_that_are_refused_together_are_refused_once() -> None:
+    reads = StoreReads(Random(1))
+    reads.refused(0.0)
+    until = reads.paused_until
+    for _ in range(8):
+        reads.refused(0.1)
+    assert reads.paused_until == until
 
 
 def climb(rates: list[float]) -> list[int]:
