@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sim.rules import RULES, without
 from sim.scenario import MBIT, Scenario
 from sim.scenarios import SCENARIOS
 from sim.simulation import simulate
@@ -49,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--down", type=float, metavar="MBIT")
     parser.add_argument("--latency", type=float, metavar="MS", help="one way")
     parser.add_argument("--spread", type=float, metavar="S", help="machines begin within so long of each other")
+    parser.add_argument("--without", action="append", default=[], choices=list(RULES), help="leaves a rule out")
     parser.add_argument("--json", action="store_true", help="one JSON object a run, on one line")
     return parser
 
@@ -64,7 +66,8 @@ def _scenario(options: argparse.Namespace) -> Scenario:
         "latency_s": None if options.latency is None else options.latency / 1000,
         "spread_s": options.spread,
     }
-    return replace(SCENARIOS[options.scenario], **{key: value for key, value in given.items() if value is not None})
+    chosen = replace(SCENARIOS[options.scenario], **{key: value for key, value in given.items() if value is not None})
+    return replace(chosen, policies=without(chosen.policies, options.without))
 
 
 def _seeds(options: argparse.Namespace) -> range:

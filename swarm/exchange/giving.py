@@ -274,7 +274,8 @@ class Giving:
                 held = 0 if is_stalled else session.picker.availability.held()
                 lacked = self._lacked(session)
                 session.share.review(held=held, moving=moving, lacked=lacked)
-                session.share.take_back(session.share.spreading.review(lacked, self._state.now) & ~moving)
+                if self._state.policies.suspects:
+                    session.share.take_back(session.share.spreading.review(lacked, self._state.now) & ~moving)
 
     def _moving(self, session: Session) -> int:
         moving = 0

@@ -294,7 +294,7 @@ class Leasing:
         own = self._seed(state.agent, session.version)
         others = self._other_owners(session)
         is_early = state.config.waits_for_lan and state.now - session.opened_at < state.policies.patience.lan_s
-        patience = int((state.now - session.news_at) / state.policies.patience.owner_s)
+        patience = state.policies.patience.ranks(state.now - session.news_at)
         pages = candidates & full(session.page_count)
         for index in self._some(pages or candidates):
             if is_early and not is_in_first_share(own, index):

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EVERYBODY = 1 << 30
+"""Without patience each agent reads whatever it lacks: for comparison."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -28,3 +31,7 @@ class Patience:
 
     lan_s: float = 2.5
     """Until then, without a tracker, only the part that the own hash picks: others may be about to be discovered."""
+
+    def ranks(self, waited_s: float) -> int:
+        """How many of those who come before an agent it no longer waits for."""
+        return int(waited_s / self.owner_s) if self.owner_s > 0 else EVERYBODY

@@ -38,6 +38,9 @@ class Policies:
     has_share: bool = True
     """An origin names each block itself, once; else it is offered like any neighbour's."""
 
+    suspects: bool = True
+    """An origin gives to last who passes nothing on, and gives what such a one keeps to another."""
+
     lingers: bool = True
     """A complete agent stays while a neighbour lacks something."""
 
