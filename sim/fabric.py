@@ -26,6 +26,9 @@ DIAL_ROUND_TRIPS = 3
 
 DIAL_TIMEOUT_S = 10.0
 
+UNREACHABLE_S = 1.0
+"""How soon a driver is told that there is no way to a machine: some firewalls answer, some do not."""
+
 DISCOVERY_S = 0.2
 """How long zeroconf takes to name a machine to another."""
 
@@ -60,6 +63,9 @@ class Fabric:
         target = self.machines.get(command.peer.addresses[0])
         if target is None:
             self.world.after(self.latency_s, dialer.submit, e.DialFailed(command.peer.agent_id, "unknown address"))
+            return
+        if target.is_hidden:
+            self.world.after(UNREACHABLE_S, dialer.submit, e.DialFailed(target.agent, "no route"))
             return
         direction = Direction.TO_DIALER if command.dial_nonce is None else Direction.TO_ACCEPTOR
         self.world.after(2 * DIAL_ROUND_TRIPS * self.latency_s, self._met, dialer, target, direction)

@@ -46,6 +46,7 @@ class Machine:
         reads_store: bool = False,
         has_tracker: bool = True,
         lies: bool = False,
+        is_hidden: bool = False,
     ) -> None:
         self.fabric = fabric
         self.number = number
@@ -57,6 +58,7 @@ class Machine:
         self.reads_store = reads_store
         self.has_tracker = has_tracker
         self.lies = lies
+        self.is_hidden = is_hidden
         self.is_alive = True
         self.is_frozen = False
         self.agent = AgentId(digest(f"agent {number}".encode()))

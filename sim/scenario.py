@@ -44,6 +44,8 @@ class Scenario:
     slow: float = 0.0
     """This part of the machines has a fifth of the rates."""
     liars: float = 0.0
+    hidden: float = 0.0
+    """This part of the machines can dial and cannot be dialled (address translation, a firewall)."""
     killed: float = 0.0
     """This part of the machines has its cable pulled, at `killed_at`."""
     killed_at: float = 0.5

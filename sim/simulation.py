@@ -57,12 +57,14 @@ class Simulation:
         seeder_up = scenario.up if scenario.seeder_up is None else scenario.seeder_up
         slow = set(rng.sample(range(scenario.peers), round(scenario.slow * scenario.peers)))
         liars = set(rng.sample(range(scenario.peers), round(scenario.liars * scenario.peers)))
+        hidden = set(rng.sample(range(scenario.peers), round(scenario.hidden * scenario.peers)))
         for number in range(scenario.seeders):
             self.seeders.append(self._machine(number, seeder_up, scenario.down, is_origin=True))
         for place in range(scenario.peers):
             factor = SLOW if place in slow else 1.0
             number = scenario.seeders + place
-            self.peers.append(self._machine(number, scenario.up * factor, scenario.down * factor, lies=place in liars))
+            up, down = scenario.up * factor, scenario.down * factor
+            self.peers.append(self._machine(number, up, down, lies=place in liars, is_hidden=place in hidden))
         for machine in self.machines:
             self.fabric.add(machine)
         if scenario.has_tracker:
@@ -80,7 +82,16 @@ class Simulation:
         self._plan_starts()
         plan_faults(self)
 
-    def _machine(self, number: int, up: float, down: float, *, is_origin: bool = False, lies: bool = False) -> Machine:
+    def _machine(
+        self,
+        number: int,
+        up: float,
+        down: float,
+        *,
+        is_origin: bool = False,
+        lies: bool = False,
+        is_hidden: bool = False,
+    ) -> Machine:
         scenario = self.scenario
         policies = scenario.policies if scenario.linger else replace(scenario.policies, lingers=False)
         return Machine(
@@ -94,6 +105,7 @@ class Simulation:
             reads_store=scenario.store_up is not None and not is_origin,
             has_tracker=scenario.has_tracker,
             lies=lies,
+            is_hidden=is_hidden,
         )
 
     def _plan_starts(self) -> None:

@@ -309,7 +309,7 @@ def test_an_added_file_is_no_failure(world: World) -> None:
     (world.dest / "mine").write_bytes(b"")
     ended = world.alone("verify", "places")
     assert ended.code == 0
-    assert "1 extra" in ended.out
+    assert "1 added" in ended.out
 
 
 def test_verify_and_rm_of_what_is_not_held(world: World) -> None:
