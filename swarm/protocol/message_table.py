@@ -16,6 +16,7 @@ from swarm.protocol.forms import DIGEST, ArrayOf, Boolean, Bytes, EnumOf, PairOf
 from swarm.protocol.names import NAME, QUERY
 
 TYPE_MAX = 65_535
+HELLO_VERSION_MAX = 65_535
 
 TINY = 256
 SMALL = 16 * b.KIB
@@ -106,7 +107,7 @@ CONNECTION_KINDS = (
         m.Hello,
         SMALL,
         "both sides, first on the control stream of every connection",
-        Field(0, "v", Uint(1, 1)),
+        Field(0, "v", Uint(HELLO_VERSION_MAX, 1)),
         Field(1, "required", ArrayOf(Uint(), b.REQUIRED_MAX)),
         Field(2, "realm", REALM, None),
         Field(3, "agent_id", DIGEST),

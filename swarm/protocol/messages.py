@@ -17,6 +17,9 @@ from enum import IntEnum
 
 from swarm.protocol.ids import AgentId, PeerId, Realm, Runs, VersionId
 
+WIRE_VERSION = 1
+"""What this program speaks: `Hello.v`."""
+
 
 class Direction(IntEnum):
     """Which way blocks flow on a connection. Two-way bulk on one connection deadlocks, so there is one way each."""
@@ -39,7 +42,10 @@ class AgentProof:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message of both sides. `nonce` is 16 fresh random bytes; `dial_nonce` echoes a `DialMe`."""
+    """The first message of both sides. `nonce` is 16 fresh random bytes; `dial_nonce` echoes a `DialMe`.
+
+    Any `v` can be read, so that who speaks another version is told so, and which side is to be updated.
+    """
 
     realm: Realm | None
     agent_id: AgentId
@@ -54,7 +60,7 @@ class Hello:
     addresses: tuple[str, ...] = ()
     dial_nonce: bytes | None = None
     needs_proof: bool = False
-    v: int = 1
+    v: int = WIRE_VERSION
     required: tuple[int, ...] = ()
 
 
@@ -429,7 +435,7 @@ class HandOut:
 
 @dataclass(frozen=True, slots=True)
 class LeaseWanted:
-    """The sender could read `count` more blocks from the store now; 0 withdraws it. `lacks` narrows the choice."""
+    """The sender could hold `count` leases at once, those it holds among them; 0: none. `lacks` narrows the choice."""
 
     version: VersionId
     count: int

@@ -111,6 +111,7 @@ def check_hello(remote: Hello, authenticated: PeerId, local: Hello) -> None:
     """Raises TransportError unless `authenticated` may send `remote` to a side that says `local`."""
     if remote.peer_id != authenticated:
         raise TransportError(f"{authenticated} says that it is {remote.peer_id}")
+    _check_version(remote, authenticated, local)
     unknown = sorted(set(remote.required) - KNOWN_REQUIRED)
     if unknown:
         raise TransportError(
@@ -120,6 +121,15 @@ def check_hello(remote: Hello, authenticated: PeerId, local: Hello) -> None:
         raise TransportError(f"{authenticated} sent a nonce that is not fresh")
     _check_secrets(remote, authenticated, local)
     _check_agent(remote, authenticated)
+
+
+def _check_version(remote: Hello, authenticated: PeerId, local: Hello) -> None:
+    if remote.v != local.v:
+        older = "here" if remote.v > local.v else "there"
+        raise TransportError(
+            f"{authenticated} speaks version {remote.v} of the protocol, and this program version {local.v}",
+            hint=f"update swarm {older}",
+        )
 
 
 def _check_secrets(remote: Hello, authenticated: PeerId, local: Hello) -> None:
@@ -180,8 +190,9 @@ async def _receive(pipe: MessagePipe) -> Message:
 
 
 async def _refuse(pipe: MessagePipe, local: Hello, remote: Hello, error: TransportError) -> None:
-    """Says why. A secret on one side only is told by our own hello, bare of what a stranger need not know."""
-    if local.needs_proof != remote.needs_proof:
+    """Says why. What both hellos together say is told by our own, bare of what a stranger need not know: the other
+    side then gives its user the hint from where that user stands."""
+    if (local.v, local.needs_proof) != (remote.v, remote.needs_proof):
         await pipe.send(replace(local, realm=None, site="", addresses=()))
     else:
         await pipe.send(Goodbye(error.message))

@@ -157,7 +157,7 @@ class Libp2pHost:
             await self._opened.send(connection)
             is_handed_over = True
         except TransportError as error:
-            log.debug("a connection was refused: %s", error.message)
+            log.info("a connection was refused: %s", error)
         except Exception:  # a defect on the way of one stranger must not end the host
             log.exception("a connection could not be opened")
         finally:

@@ -169,6 +169,7 @@ class MemoryTransport:
             connection.opened(await greet_as_acceptor(connection, self._identity, dialer))
             await self._opened.send(connection)
         except TransportError as error:
+            log.info("a connection was refused: %s", error)
             # What was said before the end still arrives: the reason is on its way to the dialer.
             connection.end(error.message, discards=False)
         except Exception:  # a defect in a hello maker must not end the host: no more than on the real transport

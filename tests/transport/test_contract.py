@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import trio
 
@@ -188,6 +190,26 @@ async def test_a_hello_that_is_not_true_is_refused_on_both_sides(opener: Opener,
             await lying.dial(honest.addresses, Direction.CONTROL, peer_id=honest.peer_id)
         with pytest.raises(TransportError):
             await honest.dial(lying.addresses, Direction.CONTROL, peer_id=lying.peer_id)
+
+
+async def test_another_version_of_the_protocol_is_refused_and_each_side_hears_who_is_to_update(
+    opener: Opener, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    newer = hello_maker(key(1), v=2)
+    async with opener.transport(1, make_hello=newer) as later, opener.transport(2) as earlier:
+        with pytest.raises(TransportError, match="speaks version 1 .*, and this program version 2") as caught:
+            await later.dial(earlier.addresses, Direction.CONTROL, peer_id=earlier.peer_id)
+        assert caught.value.hint == "update swarm there"
+        with pytest.raises(TransportError, match="speaks version 2 .*, and this program version 1") as caught:
+            await earlier.dial(later.addresses, Direction.CONTROL, peer_id=later.peer_id)
+        assert caught.value.hint == "update swarm here"
+        with trio.move_on_after(0.1):
+            await earlier.accept()
+    told = [record.getMessage() for record in caplog.records if "was refused" in record.getMessage()]
+    assert len(told) == 2
+    assert "update swarm here" in told[0], "who accepted is the older one"
+    assert "update swarm there" in told[1]
 
 
 async def test_what_a_hello_maker_says_of_its_peer_id_and_nonce_is_not_taken(opener: Opener) -> None:
