@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cli.checks.check import Check, Checks, Status, fail, ok, warn
 from cli.exit_codes import ExitCode
+from cli.open_files import open_files_to_be_had
 from swarm.config.configs import CommonConfig
 from swarm.config.quantities import show_size
 
@@ -38,6 +39,9 @@ FREE_MIN_BYTES = 1_000_000_000
 FREE_MIN_SHARE = 0.05
 FILES_MIN = 1024
 """60 neighbours with two connections each, a store's pool, the index, files being written."""
+
+SERVED_FILES_MIN = 4096
+"""A tracker has a socket for each agent; with fewer it serves a small fleet only."""
 
 
 def check_python() -> Checks:
@@ -82,11 +86,19 @@ def check_directory(directory: Path) -> Checks:
 
 
 def check_limits() -> Checks:
-    """Open files."""
+    """Open files: a service raises its own limit as far as the system lets it (`cli.open_files`), a fetch does not."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    served = open_files_to_be_had(hard)
+    shown = f"{_count(soft)} at once, {_count(served)} in a service"
     if soft != resource.RLIM_INFINITY and soft < FILES_MIN:
-        return [warn("open files", f"{soft} at once", f"ulimit -n {FILES_MIN} (the system allows {hard})")]
-    return [ok("open files", "as many as it likes" if soft == resource.RLIM_INFINITY else f"{soft} at once")]
+        return [warn("open files", shown, f"ulimit -n {FILES_MIN} (the system allows {_count(hard)})")]
+    if served < SERVED_FILES_MIN:
+        return [warn("open files", shown, "raise the hard limit for who serves many (systemd: LimitNOFILE=)")]
+    return [ok("open files", shown)]
+
+
+def _count(limit: int) -> str:
+    return "any number" if limit == resource.RLIM_INFINITY else str(limit)
 
 
 def check_key(config: CommonConfig) -> Checks:

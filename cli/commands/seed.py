@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.call import Call
 from cli.exit_codes import ExitCode
 from cli.exposure import warn_if_unheard
+from cli.open_files import raise_open_files
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.agent.notices import Published
 from swarm.config.building import seed_config
@@ -57,6 +58,7 @@ def run(call: Call) -> int:
     config = seed_config(call.load(), dataset, path, call.options.tag, call.directory)
     if not config.once and not config.dry_run:
         warn_if_unheard(call, config.common)
+        raise_open_files(call.screen)
     call.run(lambda: _seed(config, call))
     return ExitCode.DONE
 

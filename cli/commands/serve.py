@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.call import Call
 from cli.exit_codes import ExitCode
 from cli.exposure import warn_if_unheard
+from cli.open_files import raise_open_files
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.config.building import serve_config
 from swarm.config.configs import ServeConfig
@@ -40,6 +41,7 @@ def run(call: Call) -> int:
     """Serves until it is stopped, or as long as `--linger` says."""
     config = serve_config(call.load(), call.options.what)
     warn_if_unheard(call, config.common)
+    raise_open_files(call.screen)
     call.run(lambda: _serve(config, call))
     return ExitCode.DONE
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cli.call import Call
 from cli.exit_codes import ExitCode
 from cli.exposure import warn_if_unheard
+from cli.open_files import raise_open_files
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.config.building import tracker_config
 from swarm.config.configs import TrackerConfig
@@ -39,6 +40,7 @@ def run(call: Call) -> int:
     """Runs until it is stopped."""
     config = tracker_config(call.load())
     warn_if_unheard(call, config.common)
+    raise_open_files(call.screen)
     call.run(lambda: _run(config, call))
     return ExitCode.DONE
 

@@ -198,10 +198,10 @@ async def test_another_version_of_the_protocol_is_refused_and_each_side_hears_wh
     caplog.set_level(logging.INFO)
     newer = hello_maker(key(1), v=2)
     async with opener.transport(1, make_hello=newer) as later, opener.transport(2) as earlier:
-        with pytest.raises(TransportError, match="speaks version 1 .*, and this program version 2") as caught:
+        with pytest.raises(TransportError, match=r"speaks version 1 .*, and this program version 2") as caught:
             await later.dial(earlier.addresses, Direction.CONTROL, peer_id=earlier.peer_id)
         assert caught.value.hint == "update swarm there"
-        with pytest.raises(TransportError, match="speaks version 2 .*, and this program version 1") as caught:
+        with pytest.raises(TransportError, match=r"speaks version 2 .*, and this program version 1") as caught:
             await earlier.dial(later.addresses, Direction.CONTROL, peer_id=later.peer_id)
         assert caught.value.hint == "update swarm here"
         with trio.move_on_after(0.1):
