@@ -16,6 +16,8 @@ ALWAYS = (ExitCode.DONE, ExitCode.INTERNAL, ExitCode.USAGE)
 """Codes that every command can end with."""
 
 _MISSING = re.compile(r"the following arguments are required: (.*)")
+_BARE = re.compile(r"argument (\S+): expected one argument")
+"""What argparse says of an option at the end, or before another option."""
 
 SCREEN_DESTINATIONS = ("json", "quiet", "verbose", "color")
 
@@ -25,6 +27,12 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """What argparse calls; `message` is its own sentence."""
+        bare = _BARE.match(message)
+        if bare is not None:
+            option = bare[1].rpartition("/")[2]
+            raise UsageError(
+                f"{option} needs a value", hint=f"write {option} {self._metavar(option)}; see {self.prog} --help"
+            )
         found = _MISSING.match(message)
         if found is None:
             raise UsageError(message, hint=f"see {self.prog} --help")
@@ -58,6 +66,10 @@ class CommandParser(argparse.ArgumentParser):
         """The parsers of sub-commands."""
         groups = [action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)]
         return [child for choices in groups for child in choices.values()]
+
+    def _metavar(self, option: str) -> str:
+        found = next((one for one in self._actions if option in one.option_strings), None)
+        return str(found.metavar) if found is not None and found.metavar else "VALUE"
 
     def _unexpected(self, word: str) -> UsageError:
         name = word.partition("=")[0]

@@ -59,6 +59,28 @@ async def test_the_smallest_limit_still_moves_every_block_in_one_go(tmp_path: Pa
     assert (given_up, receipt.bytes_wasted) == ([], 0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("whose", ["upload", "download", "origin"])
+async def test_a_limit_far_below_one_block_a_second_still_moves_it(tmp_path: Path, whose: str) -> None:
+    """8 kB a second and one block of 80 kB: a frame alone takes eight seconds, a wait that is no silence."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "file").write_bytes(bytes(range(250)) * 320)
+    limits = Limits(**{whose: Pacer(8_000)})
+    given_up: list[c.Command] = []
+    async with open_world(tmp_path) as world:
+        publication = await world.publish(data, "data:1.0.0")
+        seeder = await world.seeder(publication, limits=limits if whose == "upload" else None)
+        consumer = await world.machine(reads_store=whose == "origin", limits=limits if whose != "upload" else None)
+        if whose != "origin":
+            consumer.meet(seeder)
+        with consumer.agent.watched_by(watch_given_up(given_up)):  # type: ignore[arg-type]
+            receipt = await consumer.fetch("data:1.0.0", tmp_path / "copy")
+    assert publication.version.root.totals.blocks == 1
+    assert same_trees(data, tmp_path / "copy")
+    assert (given_up, receipt.bytes_wasted) == ([], 0)
+
+
 async def test_a_limit_is_changed_while_it_holds(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", files=4)
     heard: list[e.Event] = []
