@@ -53,6 +53,8 @@ def picture(progress: Progress, width: int) -> Group:
     """The bar's lines, none of them longer than `width`."""
     lines: list[Table | Text] = [_first_line(progress, width)]
     below = [sources(progress.bytes_peer, progress.bytes_origin, progress.bytes_local)]
+    if progress.bytes_resumed and progress.phase is Phase.FETCH:
+        below.append(f"{show_size(progress.bytes_resumed)} resumed")
     if progress.bytes_sent:
         below.append(f"{show_size(progress.bytes_sent)} given")
     if any(below):

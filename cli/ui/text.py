@@ -16,6 +16,7 @@ from cli.ui.screen import Look, is_verbose, wants_color
 from cli.ui.waits import Waits
 from cli.ui.wording import (
     committed_line,
+    dry_run_lines,
     paste_lines,
     planned_line,
     printable,
@@ -112,7 +113,10 @@ class TextScreen:
             case Resolved():
                 self.say(resolved_line(notice))
             case Planned():
-                self.say(planned_line(notice))
+                if notice.is_dry_run:
+                    self._print([] if self._look.quiet else dry_run_lines(notice))
+                else:
+                    self.say(planned_line(notice))
             case Committed():
                 if is_verbose(self._look) or not notice.is_atomic:
                     self.say(committed_line(notice))

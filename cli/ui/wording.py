@@ -57,6 +57,8 @@ def progress_line(progress: Progress) -> str:
     parts.append(sources(progress.bytes_peer, progress.bytes_origin, progress.bytes_local))
     if progress.phase in WITH_PEERS:
         parts.append(plural(progress.peers, "peer"))
+    if progress.bytes_resumed and progress.phase is Phase.FETCH:
+        parts.append(f"{show_size(progress.bytes_resumed)} resumed")
     if progress.bytes_sent:
         parts.append(f"{show_size(progress.bytes_sent)} given")
     if progress.waiting:
@@ -108,11 +110,24 @@ def planned_line(planned: Planned) -> str:
     whole = f"{plural(planned.files, 'file')}, {show_size(planned.bytes)}"
     if planned.bytes_needed == 0:
         return f"{whole}: {printable(planned.dest)} has it as it should be"
+    resumed = f" ({show_size(planned.bytes_resumed)} of it from an interrupted run)" if planned.bytes_resumed else ""
     return (
-        f"{whole}: {show_size(planned.bytes_local)} is here, "
+        f"{whole}: {show_size(planned.bytes_local)} is here{resumed}, "
         f"{show_size(planned.bytes_to_fetch)} to fetch; needs {show_size(planned.bytes_needed)} of "
         f"{show_size(planned.bytes_free)} free at {printable(planned.dest)}"
     )
+
+
+def dry_run_lines(planned: Planned) -> list[str]:
+    """The same for `--dry-run`, which may also say what becomes of the files in DEST."""
+    lines = [f"{printable(planned.dataset)} ({planned.digest[:16]})", planned_line(planned)]
+    changes = (
+        (planned.files_added, "would be added"),
+        (planned.files_changed, "would be replaced"),
+        (planned.files_removed, "would be removed"),
+    )
+    said = [f"{plural(count, 'file')} {what}" for count, what in changes if count]
+    return [*lines, "; ".join(said)] if said else lines
 
 
 def ready_lines(ready: Ready) -> list[str]:

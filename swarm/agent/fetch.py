@@ -34,6 +34,7 @@ from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.holdings.commit import Committed as Commitment
 from swarm.holdings.holdings import Holdings
+from swarm.holdings.space import Space
 from swarm.holdings.staging import Staging
 from swarm.protocol.bitfield import Bitfield
 from swarm.protocol.ids import ConnectionId, Index
@@ -180,7 +181,8 @@ class _Fetch:
     async def _estimate(self, version: Version) -> Receipt:
         order = self._order
         found = await estimate(self._holdings, version, order.dest, order.selection, repair=order.repair)
-        self._plan(version, found.bytes_wanted, found.bytes_lacking, found.bytes_needed, found.bytes_free)
+        planned = self._planned(version, found.bytes_wanted, found.bytes_lacking, found.bytes_resumed, found.space)
+        self._observer.notify(found.in_full(planned))
         return self._receipt(version, found.bytes_wanted, 0)
 
     async def _fetch_blocks(self, version: Version) -> Receipt:
@@ -212,8 +214,10 @@ class _Fetch:
             version.length_of(index) for first, count in staging.lacking for index in range(first, first + count)
         )
         total = self._bytes(version, staging.bytes_wanted)
-        self._plan(version, staging.bytes_wanted, lacking, staging.space.required, staging.space.free)
+        resumed = staging.bytes_resumed
+        self._observer.notify(self._planned(version, staging.bytes_wanted, lacking, resumed, staging.space))
         self._watch.bytes_total, self._watch.bytes_local = total, total - lacking
+        self._watch.bytes_resumed = resumed
 
     async def _exchange(self, version: Version, staging: Staging) -> None:
         self._watch.phase = Phase.FETCH
@@ -255,20 +259,19 @@ class _Fetch:
                     found = self._agent.driver.store_reads.failure(command.version, command.index)
                     self._shelf.fail(_unavailable(self._shelf, command, found))
 
-    def _plan(self, version: Version, wanted: int, lacking: int, needed: int, free: int) -> None:
+    def _planned(self, version: Version, wanted: int, lacking: int, resumed: int, space: Space) -> Planned:
         total = self._bytes(version, wanted)
-        self._observer.notify(
-            Planned(
-                dataset=self._target.label,
-                digest=version.id.hex(),
-                files=self._files(version),
-                bytes=total,
-                bytes_local=total - lacking,
-                bytes_to_fetch=lacking,
-                bytes_needed=needed,
-                bytes_free=free,
-                dest=str(self._order.dest),
-            )
+        return Planned(
+            dataset=self._target.label,
+            digest=version.id.hex(),
+            files=self._files(version),
+            bytes=total,
+            bytes_local=total - lacking,
+            bytes_to_fetch=lacking,
+            bytes_needed=space.required,
+            bytes_free=space.free,
+            dest=str(self._order.dest),
+            bytes_resumed=resumed,
         )
 
     def _tell_commit(self, done: Commitment) -> None:

@@ -77,7 +77,11 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The manifest is here, nothing has been written: what the fetch (or, with `--dry-run`, would) cost."""
+    """The manifest is here, nothing has been written: what the fetch will (or, with `--dry-run`, would) cost.
+
+    `files_added`, `files_changed` and `files_removed` say what becomes of DEST, with `--dry-run`; None otherwise, since
+    to know it every file must be looked at.
+    """
 
     event: ClassVar[str] = "planned"
     dataset: str
@@ -90,6 +94,12 @@ class Planned:
     """Room that the file system must have."""
     bytes_free: int
     dest: str
+    bytes_resumed: int = 0
+    """Of `bytes_local`: what an earlier, interrupted run has left."""
+    files_added: int | None = None
+    files_changed: int | None = None
+    files_removed: int | None = None
+    is_dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,8 @@ class Progress:
     """Given to others so far."""
     files_done: int | None = None
     """Where files are what is counted (SCAN, VERIFY)."""
+    bytes_resumed: int = 0
+    """Of `bytes_local`: what an earlier, interrupted run has left."""
 
 
 @dataclass(frozen=True, slots=True)

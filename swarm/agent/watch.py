@@ -39,6 +39,7 @@ class Watch:
         self.phase = Phase.MANIFEST
         self.bytes_total: int | None = None
         self.bytes_local = 0
+        self.bytes_resumed = 0
 
     async def run(self) -> None:
         """For as long as the fetch; cancelled at its end."""
@@ -67,6 +68,7 @@ class Watch:
             peers=len(self._agent.driver.links.agents()),
             waiting=self._waiting(now),
             bytes_sent=account.bytes_sent,
+            bytes_resumed=self.bytes_resumed,
         )
 
     def _sample(self, now: float) -> None:

@@ -28,12 +28,12 @@ from swarm.holdings.lock import Lock, owner, try_lock
 from swarm.holdings.opening import open_catalog
 from swarm.holdings.oserror import real, shown, translated
 from swarm.holdings.plan import Plan, Wish, make_plan, survey_held
+from swarm.holdings.preview import Preview, preview
 from swarm.holdings.record import HoldingRecord
 from swarm.holdings.removal import Removed, remove
 from swarm.holdings.report import Report, report
 from swarm.holdings.scope import Scope, selected
 from swarm.holdings.source import add_source
-from swarm.holdings.space import Space, space_for
 from swarm.holdings.staging import Staging
 from swarm.holdings.survey import Tick
 from swarm.holdings.workers import Workers
@@ -207,12 +207,12 @@ class Holdings:
 
     async def plan(
         self, version: Version, dest: Path, selection: Selection = EVERYTHING, *, repair: bool = False
-    ) -> tuple[Plan, Space]:
+    ) -> Preview:
         """What `stage` would do, for `--dry-run`: raises what it would refuse with, and writes nothing."""
         asked = partial(Wish, repair=repair)
         tick = self._workers.ticker(None)
         plan = await self._workers.slow(partial(self._plan, version, real(dest), selection, asked, tick))
-        return plan, await self._workers.slow(partial(space_for, plan.staged, None, plan.dest))
+        return await self._workers.slow(partial(preview, plan))
 
     @asynccontextmanager
     async def stage(

@@ -41,8 +41,8 @@ class Staging:
     less what is right in DEST already, and all pages. `have`: verified, here, and readable (`Holdings.read`).
 
     `files` and `bytes_total` count the files that were chosen, `bytes_wanted` the distinct blocks that hold them. Of
-    these `bytes_resumed` were here when this run began: from an earlier run, or right in DEST. `bytes_local` were found
-    in other holdings by `reuse`. `bytes_refetched` came although an earlier run had received them. `space` is what was
+    these `bytes_resumed` were left by an earlier run that was interrupted. `bytes_local` were found in other holdings
+    by `reuse`. `bytes_refetched` came although an earlier run had received them. `space` is what was
     needed and free at the start.
     """
 
@@ -68,7 +68,7 @@ class Staging:
         self.files = sum(self.version.entries.kind(number) is Kind.FILE for number in plan.scope.taken)
         self.bytes_total = sum(self.version.entries.sizes[number] for number in plan.scope.taken)
         self.bytes_wanted = self._bytes_of(plan.scope.needed)
-        self.bytes_resumed = self.bytes_wanted - self._bytes_of(needed - verified)
+        self.bytes_resumed = self._bytes_of(verified)
         self.bytes_local = 0
         self.bytes_refetched = 0
 

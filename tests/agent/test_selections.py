@@ -56,7 +56,7 @@ async def test_after_the_commit_only_what_lies_whole_in_the_files_is_offered(tmp
 async def test_others_get_from_a_partial_holding_what_it_has_and_the_rest_elsewhere(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", files=12)
     async with open_world(tmp_path) as world:
-        publication = await world.publish(data, "data:1.0.0")
+        await world.publish(data, "data:1.0.0")
         first = await world.machine(reads_store=True)
         await first.fetch("data:1.0.0", tmp_path / "copy", selection=SOME)
         second = await world.machine(reads_store=True)

@@ -252,6 +252,32 @@ def test_what_a_fetch_will_cost_is_said_before_the_first_byte() -> None:
     )
 
 
+def test_what_was_left_by_an_interrupted_run_is_called_so() -> None:
+    screen, _, err, _ = text_screen()
+    screen.notify(
+        Planned("a:b", DIGEST, 2, 3_000_000, 1_000_000, 2_000_000, 3_100_000, 9_000_000_000, "/srv/a", 400_000)
+    )
+    assert "1.00 MB is here (400 kB of it from an interrupted run), 2.00 MB to fetch" in err.getvalue()
+    progress = Progress(Phase.FETCH, 10, 100, bytes_resumed=400_000)
+    assert "400 kB resumed" in progress_line(progress)
+    assert "resumed" not in progress_line(Progress(Phase.FETCH, 10, 100))
+
+
+def test_a_dry_run_is_a_result() -> None:
+    screen, out, err, _ = text_screen()
+    planned = Planned(
+        "a:b", DIGEST, 2, 3_000_000, 1_000_000, 2_000_000, 3_100_000, 9_000_000_000, "/srv/a",
+        files_added=1, files_changed=1, files_removed=3, is_dry_run=True,
+    )  # fmt: skip
+    screen.notify(planned)
+    assert err.getvalue() == ""
+    assert out.getvalue().splitlines() == [
+        f"a:b ({DIGEST[:16]})",
+        "2 files, 3.00 MB: 1.00 MB is here, 2.00 MB to fetch; needs 3.10 MB of 9.00 GB free at /srv/a",
+        "1 file would be added; 1 file would be replaced; 3 files would be removed",
+    ]
+
+
 def test_a_plan_to_do_nothing_speaks_of_no_room() -> None:
     screen, _, err, _ = text_screen()
     screen.notify(Planned("a:b", DIGEST, 2, 3_000_000, 3_000_000, 0, 0, 0, "/srv/a"))

@@ -303,10 +303,11 @@ async def test_atomic_is_refused_where_it_cannot_be(
 
 async def test_a_plan_writes_nothing(holdings: Holdings, dest: Path) -> None:
     await keep(holdings, MADE)
-    plan, space = await holdings.plan(MADE.version, dest)
-    assert plan.staged is not None
-    assert space.required >= sum(map(len, MADE.contents.values()))
-    assert space.free > 0
+    found = await holdings.plan(MADE.version, dest)
+    assert found.plan.staged is not None
+    assert found.space.required >= sum(map(len, MADE.contents.values()))
+    assert found.space.free > 0
+    assert found.resumed.is_empty
     assert not dest.parent.exists()
 
 
