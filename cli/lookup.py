@@ -9,17 +9,17 @@ import time
 from dataclasses import dataclass
 
 from cli.sources import Sources
+from swarm.agent.prefixes import held_versions, meant, name_of, not_known, signed_versions
 from swarm.agent.trust import Answer, Decision, Pinned, decide
 from swarm.config.configs import CommonConfig
 from swarm.config.pins import Pins
-from swarm.errors import DecodeError, NotFoundError, UsageError
+from swarm.errors import DecodeError, NotFoundError
 from swarm.holdings import Holdings
 from swarm.protocol.ids import Index, VersionId, digest
 from swarm.protocol.index_space import IndexSpace
 from swarm.protocol.keys import parse_fingerprint
 from swarm.protocol.manifest import decode_root
 from swarm.protocol.names import Reference
-from swarm.protocol.records import decode_tag_record
 from swarm.protocol.version import Version, assemble
 
 
@@ -56,7 +56,7 @@ async def look_up(config: CommonConfig, reference: Reference, sources: Sources, 
     if reference.version is not None:
         return await _found(reference.version, None, sources, holdings)
     if reference.digest_prefix is not None:
-        version = await _of_prefix(reference, sources, holdings)
+        version = await _of_prefix(config, reference, sources, holdings)
         return await _found(version, None, sources, holdings)
     answers = await sources.resolver.ask(reference.name, reference.tag)
     decision = decide_tag(config, sources, reference.name, reference.tag, answers)
@@ -89,19 +89,16 @@ async def _found(version: VersionId, decision: Decision | None, sources: Sources
     return Found(version, root, decision)
 
 
-async def _of_prefix(reference: Reference, sources: Sources, holdings: Holdings) -> VersionId:
-    """Among what is held here and what the name's tags mean."""
-    prefix = reference.digest_prefix or ""
-    versions = {record.version for record in await holdings.records()}
-    if not any(version.hex().startswith(prefix) for version in versions):
-        answers = await sources.resolver.ask(reference.name, None)
-        records = [decode_tag_record(data) for answer in answers for data in answer.tag_records]
-        versions |= {record.root for record in records if record.root is not None}
-    matching = sorted(version for version in versions if version.hex().startswith(prefix))
-    if not matching:
-        hint = "write all 64 digits: only the versions of its tags can be found by fewer"
-        raise NotFoundError(f"no version of {reference.name} that is known here begins with {prefix}", hint=hint)
-    if len(matching) > 1:
-        shown = ", ".join(version.hex()[: len(prefix) + 4] for version in matching)
-        raise UsageError(f"{prefix} begins several versions: {shown}", hint="write more digits")
-    return matching[0]
+async def _of_prefix(config: CommonConfig, reference: Reference, sources: Sources, holdings: Holdings) -> VersionId:
+    """As a fetch finds it: among what is held here, then among what the name's tags mean."""
+    name, digits = reference.name, reference.digest_prefix or ""
+    held = held_versions(name, await holdings.records())
+    found = meant(digits, held)
+    if found is not None:
+        return found
+    answers = await sources.resolver.ask(name, None)
+    signed = signed_versions(name, answers, pin=pinned(config, name), seen=sources.recordbook.seen(name))
+    found = meant(digits, signed)
+    if found is None:
+        raise not_known(name, digits, [*signed, *(one for one in held if name_of(one.label) == name)])
+    return found

@@ -16,10 +16,11 @@ from functools import partial
 import trio
 
 from swarm.agent.agent import Agent
-from swarm.agent.claims import Answer, Pinned, is_believable, trusted_claims
+from swarm.agent.claims import Answer, Pinned, is_believable
 from swarm.agent.notices import Level, Note, Observer, Resolved
+from swarm.agent.prefixes import held_versions, meant, name_of, not_known, signed_versions
 from swarm.agent.trust import Decision, decide
-from swarm.errors import DecodeError, InternalError, NotFoundError, UnsafeManifestError, UsageError
+from swarm.errors import DecodeError, InternalError, UnsafeManifestError
 from swarm.holdings.holdings import Holdings
 from swarm.protocol.ids import VersionId, digest
 from swarm.protocol.keys import fingerprint
@@ -114,26 +115,16 @@ class Targets:
     # --- digests --------------------------------------------------------------------------------
 
     async def _of_prefix(self, name: str, digits: str) -> VersionId:
-        held = {record.version for record in await self._holdings.records()}
-        matching = sorted(version for version in held if version.hex().startswith(digits))
-        if not matching:
-            matching = sorted(version for version in await self._signed(name) if version.hex().startswith(digits))
-        if not matching:
-            hint = "write all 64 digits: only what is held here and what the tags mean now is found by fewer"
-            raise NotFoundError(f"no version of {name} that is known begins with {digits}", hint=hint)
-        if len(matching) > 1:
-            shown = ", ".join(version.hex()[: len(digits) + 4] for version in matching)
-            raise UsageError(f"{digits} begins several versions: {shown}", hint="write more digits")
-        return matching[0]
-
-    async def _signed(self, name: str) -> set[VersionId]:
-        """What the tags of a name mean, by records that may be believed."""
-        answers = await self._ask(name, None)
-        if not any(answer.tag_records for answer in answers):
-            return set()
-        seen = self._agent.recordbook.seen(name)
-        claims, _vouching = trusted_claims(name, answers, pin=self._pin, seen=seen)
-        return {claim.record.root for claim in claims if claim.record.root is not None}
+        held = held_versions(name, await self._holdings.records())
+        found = meant(digits, held)
+        if found is not None:
+            return found
+        answers, seen = await self._ask(name, None), self._agent.recordbook.seen(name)
+        signed = signed_versions(name, answers, pin=self._pin, seen=seen)
+        found = meant(digits, signed)
+        if found is None:
+            raise not_known(name, digits, [*signed, *(one for one in held if name_of(one.label) == name)])
+        return found
 
     async def _target(self, label: str, version: VersionId, root_bytes: bytes | None) -> Target:
         if root_bytes is None or digest(root_bytes) != version:

@@ -10,6 +10,7 @@ import trio
 from swarm.agent.agent import Agent
 from swarm.agent.library import open_held
 from swarm.agent.notices import Level, Note, Observer, Ready
+from swarm.agent.prefixes import name_of
 from swarm.agent.unwrapping import unwrapped
 from swarm.config.configs import ServeConfig
 from swarm.config.key_file import load_or_make_identity
@@ -80,8 +81,7 @@ async def _chosen(holdings: Holdings, what: tuple[str, ...]) -> list[HoldingReco
 
 
 def _means(word: str, record: HoldingRecord) -> bool:
-    name = record.label[:1] + record.label[1:].partition("@")[0].partition(":")[0]
-    return word in (record.label, name) or os.fsencode(Path(word).resolve()) == record.directory
+    return word in (record.label, name_of(record.label)) or os.fsencode(Path(word).resolve()) == record.directory
 
 
 async def _open(parts: Parts, record: HoldingRecord, observer: Observer) -> None:

@@ -63,15 +63,31 @@ async def test_the_first_digits_are_found_among_what_is_held_without_asking(tmp_
 async def test_digits_that_fit_nothing_or_too_much_are_told(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", files=2)
     async with open_world(tmp_path) as world:
-        await world.publish(data, "data:1.0.0")
+        first = (await world.publish(data, "data:1.0.0")).version.id
         (data / "more").write_bytes(b"more")
-        await world.publish(data, "data:2.0.0")
+        second = (await world.publish(data, "data:2.0.0")).version.id
         consumer = await world.machine(reads_store=True)
         targets = Targets(consumer.agent, consumer.holdings, None, None, consumer.notices)
-        with pytest.raises(NotFoundError):
+        with pytest.raises(NotFoundError, match="begins with 000000000000") as unknown:
             await targets.find(Reference("data", digest_prefix="0" * 12))
-        with pytest.raises(UsageError, match="several versions"):
+        with pytest.raises(UsageError, match="several versions") as ambiguous:
             await targets.find(Reference("data", digest_prefix=""))
+    for version, tag in ((first, "1.0.0"), (second, "2.0.0")):
+        assert f"{version.hex()[:16]} (data:{tag})" in unknown.value.hint, "what there is, to choose from"
+        assert f"{version.hex()[:16]} (data:{tag})" in ambiguous.value.message
+
+
+async def test_what_is_held_under_the_same_name_is_named_too(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data", files=2)
+    async with open_world(tmp_path) as world:
+        first = (await world.publish(data, "data:stable")).version.id
+        consumer = await world.machine(reads_store=True)
+        await consumer.fetch("data:stable", tmp_path / "copy")
+        (data / "more").write_bytes(b"more")
+        await world.publish(data, "data:stable")
+        with pytest.raises(NotFoundError) as unknown:
+            await consumer.fetch("data@00000000", tmp_path / "second")
+    assert f"{first.hex()[:16]} (data:stable in {tmp_path / 'copy'})" in unknown.value.hint
 
 
 async def test_the_first_use_pins_the_key_and_the_realm_once_they_are_believed(tmp_path: Path) -> None:

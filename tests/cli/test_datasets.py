@@ -193,7 +193,9 @@ def test_inspect_by_digest(world: World) -> None:
         (found,) = world.run("inspect", word, "--json").objects
         assert found["digest"] == digest
         assert "record" not in found
-    assert world.run("inspect", "places@" + "0" * 10).code == 3
+    unknown = world.run("inspect", "places@" + "0" * 10)
+    assert unknown.code == 3
+    assert digest[:16] in unknown.err, "the candidates are named"
     assert world.run("inspect", "places@" + "0" * 64).code == 3
 
 
