@@ -143,7 +143,8 @@ Sites = tuple[tuple[IPv4Network | IPv6Network, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class TrackerConfig:
-    """`swarm tracker`. `origin_budget_fails_open`: what happens to readers of the store when no tracker answers."""
+    """`swarm tracker`. `origin_budget_fails_open`: whether agents read the store all the same where the budget would
+    be exceeded or no tracker can grant a lease; else they wait, and say why."""
 
     common: CommonConfig
     http: tuple[Listen, ...] = ()

@@ -45,7 +45,10 @@ def parse_rate(text: str) -> int | None:
         return None
     amount, _ = _bytes_and_kind(text, "rate", "10MB, 1.5MiB/s or 100Mbit")
     if amount == 0:
-        raise UsageError(f"a rate of {text!r} would stop everything", hint="write for example 10MB, 1.5MiB/s or 100Mbit; none for no limit")
+        raise UsageError(
+            f"a rate of {text!r} would stop everything",
+            hint="write for example 10MB, 1.5MiB/s or 100Mbit; none for no limit",
+        )
     return amount
 
 

@@ -119,7 +119,8 @@ COMMANDS = (
     Setting("identity", "the file with this service's own key", parse_path, "FILE", commands=(SEED, TRACKER, SERVE)),
     Setting("origin-budget", "how often a block may leave the origin: 2, 1/site or 50GB",
             _plain(parse_origin_budget), "BUDGET", commands=(TRACKER,)),
-    Setting("origin-budget-fails", "open or closed: may the store be read while no tracker answers",
+    Setting("origin-budget-fails", "open or closed: whether what can be had from nobody is read beyond the"
+            " budget, and without a lease while the tracker is away, or is waited for",
             _plain(parse_fails), "WHICH", commands=(TRACKER,)),
     Setting("sites", "a file of lines: NETWORK SITE", parse_sites, "FILE", commands=(TRACKER,)),
 )  # fmt: skip

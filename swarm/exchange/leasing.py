@@ -284,6 +284,8 @@ class Leasing:
         state = self._state
         if not session.reads_store or not session.lacks_anything or state.is_leaving:
             return False
+        if self._tracking.fails_closed:
+            return False
         return not self.reads.is_paused(state.now) and self._tracking.is_given_up(session)
 
     def _find_owned(self, session: Session) -> int | None:

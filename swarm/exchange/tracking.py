@@ -40,6 +40,8 @@ class Tracking:
         self.connection: ConnectionId | None = None
         self.key: bytes | None = None
         self.epoch: int | None = None
+        self.fails_closed = False
+        """Whether the last tracker said that nothing is read from the store without a lease."""
         self.lost_at: float | None = None
         """When the last one was lost, or when we began without one."""
         self.connected_at = 0.0
@@ -84,8 +86,9 @@ class Tracking:
         self._heard_at = self._state.now
 
     def on_welcome(self, message: Welcome) -> None:
-        """Its key checks its leases."""
+        """Its key checks its leases; what it said of them holds also while it is away."""
         self.key, self.epoch = message.tracker_key, message.tracker_epoch
+        self.fails_closed = message.fails_closed
 
     # --- taking part ----------------------------------------------------------------------------
 

@@ -67,7 +67,14 @@ def _unheld(state: State, tracking: Tracking, session: Session, now: float) -> s
         who = "a seeder is" if origins == 1 else f"{origins} seeders are"
         return f"no neighbour has it; {who} to give it; the last new block was seen {since:.1f} s ago"
     if session.reads_store and tracking.is_connected:
-        return f"no neighbour has it; waiting for a lease; the last new block was seen {since:.1f} s ago"
+        budget = " (the tracker's origin budget fails closed: what would exceed it is not read)"
+        waits = f"waiting for a lease{budget if tracking.fails_closed else ''}"
+        return f"no neighbour has it; {waits}; the last new block was seen {since:.1f} s ago"
+    if session.reads_store and tracking.fails_closed:
+        return (
+            "no neighbour has it, and the tracker is away, whose origin budget fails closed: the store is not read "
+            f"until it grants leases again; the last new block was seen {since:.1f} s ago"
+        )
     if session.reads_store:
         patience = state.policies.patience.owner_s
         return (

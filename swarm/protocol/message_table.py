@@ -331,6 +331,7 @@ TRACKER_KINDS = (
         "tracker, after the hellos",
         Field(2, "tracker_epoch", EPOCH),
         Field(3, "tracker_key", KEY),
+        Field(4, "fails_closed", Boolean(), False),
     ),
     _kind(
         129,

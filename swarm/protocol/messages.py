@@ -372,10 +372,14 @@ class LeaseState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The tracker's first message. A changed epoch means that it has forgotten everything."""
+    """The tracker's first message. A changed epoch means that it has forgotten everything.
+
+    `fails_closed`: nobody who has heard this reads the store without a lease, also when the tracker is away.
+    """
 
     tracker_epoch: int
     tracker_key: bytes
+    fails_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

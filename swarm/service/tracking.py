@@ -64,7 +64,7 @@ async def _open(config: TrackerConfig, identity: Path) -> AsyncIterator[TrackerS
         sites=config.sites,
         presigns=common.store is not None and parse_store_url(common.store).scheme == "s3",
         is_first_start=is_first_start,
-        budget=_budget(config),
+        budget=budget_of(config),
     )
     listen = tuple((each.ip, each.port) for each in common.listen)
     async with (
@@ -85,7 +85,8 @@ def _load_key(identity: Path) -> tuple[SigningKey, bool]:
     return load_or_make_identity(identity, "tracker key"), is_new
 
 
-def _budget(config: TrackerConfig) -> TrackerBudget:
+def budget_of(config: TrackerConfig) -> TrackerBudget:
+    """What the tracker goes by. A bound in bytes comes on top of one copy."""
     budget = config.origin_budget
     return TrackerBudget(
         copies=budget.copies or 1,

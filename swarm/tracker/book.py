@@ -40,6 +40,8 @@ class Choice:
     agent: AgentId
     index: Index
     scope: str
+    is_beyond: bool = False
+    """The budget is spent, or the block has left before: it was lost, or can be had from nobody."""
 
 
 class Book:
@@ -96,7 +98,7 @@ class Book:
             if index is not None:
                 self.live_count += 1
                 self._wishes.granted(agent)
-                return Choice(agent, index, wish.scope)
+                return Choice(agent, index, wish.scope, run_sets.contains(self._urgent, index))
             self._wishes.starve(agent)
         return None
 
@@ -225,8 +227,10 @@ class Book:
     # --- parts ----------------------------------------------------------------------------------------
 
     def _take(self, wish: Wish) -> Index | None:
-        pool = self._pool(wish.scope)
-        if self.is_closed or self._budget.is_spent(self.sent_bytes):
+        pool, is_spent = self._pool(wish.scope), self._budget.is_spent(self.sent_bytes)
+        if is_spent and self._budget.fails_closed:
+            return None
+        if self.is_closed or is_spent:
             last_resort = self._withheld if self.is_closed else self._urgent
             pages = run_sets.intersect(last_resort, wish.useful.pages)
             blocks = run_sets.intersect(last_resort, wish.useful.blocks)
@@ -246,14 +250,18 @@ class Book:
         return not self.is_closed or bool(self._withheld)
 
     def _losable(self, runs: Runs, scope: str, *, has_holder: bool) -> Runs:
-        """What of `runs` could be freed. A living seeder is given time; a closed budget keeps what has left.
+        """What of `runs` could be freed. A living seeder is given time; a closed budget keeps what has left, and one
+        that is spent and open gives what never left to who can have it from nobody.
 
         A block that rests comes back by itself.
         """
+        pool, budget = self._pool(scope), self._budget
         states = [] if self.is_closed and not has_holder else [UNTOLD]
-        if not self._budget.fails_closed:
+        if not budget.fails_closed:
             states.append(GIVEN)
-        losable = self._pool(scope).within(runs, *states) if states else run_sets.EMPTY
+        losable = pool.within(runs, *states) if states else run_sets.EMPTY
+        if budget.is_spent(self.sent_bytes) and not budget.fails_closed:
+            losable = run_sets.union(losable, pool.within(runs, FREE))
         return run_sets.subtract(losable, self._throttle.resting_blocks())
 
     def _free(self, runs: Runs, scope: str) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 class OriginBudget:
     """`copies` of each block, in all or (`is_per_site`) for each site; and at most `total_bytes` of a version.
 
-    What was lost with its only holder may be read again beyond the budget where it fails open; where it `fails_closed`
-    it may not, and a fetch then waits for a peer that has it.
+    Where it fails open, a block that can be had from nobody is read beyond the budget, and counted; and agents read
+    the store without leases while no tracker can grant any. Where it `fails_closed` neither happens: a fetch then waits
+    for a peer that has the block, or for the tracker, and says so.
     """
 
     copies: int = 1

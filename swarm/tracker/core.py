@@ -189,10 +189,13 @@ class Tracker:
             return [Disconnect(event.connection, str(error))]
         self._allowances.setdefault(event.peer.agent_id, Allowance(now))
         self._beats.spoke(event.connection, now)
-        commands: list[Command] = [Send(event.connection, Welcome(self._rules.epoch, self._rules.key))]
+        commands: list[Command] = [Send(event.connection, self._welcome())]
         if replaced is not None:
             commands.append(self._close(replaced, "the agent has a newer connection"))
         return commands
+
+    def _welcome(self) -> Welcome:
+        return Welcome(self._rules.epoch, self._rules.key, self._rules.budget.fails_closed)
 
     def _disconnect(self, connection: ConnectionId) -> None:
         """The agent may come back: it keeps its place until it has been silent for too long."""

@@ -92,6 +92,7 @@ class LeaseCounters:
     fenced: int = 0
     restored: int = 0
     lost: int = 0
+    beyond: int = 0
     bytes: int = 0
 
 
@@ -208,6 +209,7 @@ class Leases:
                 self._ticked_at = now
             self.table.add(live)
             self.counters.granted += 1
+            self.counters.beyond += choice.is_beyond
             yield Grant(live.agent, live.number, place, self._rules.sign(self._lease_of(live)))
 
     def _lease_of(self, live: Live) -> Lease:

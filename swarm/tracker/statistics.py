@@ -11,7 +11,8 @@ from swarm.tracker.shares import Shares
 
 @dataclass(frozen=True, slots=True)
 class TrackerStatistics:
-    """Counts now, and leases since the start. `lease_bytes` is what agents said that the store gave them."""
+    """Counts now, and leases since the start. `lease_bytes` is what agents said that the store gave them;
+    `leases_beyond_budget` were for what could be had from nobody."""
 
     agents: int
     versions: int
@@ -24,6 +25,7 @@ class TrackerStatistics:
     leases_returned: int
     leases_fenced: int
     leases_restored: int
+    leases_beyond_budget: int
     blocks_lost: int
     lease_bytes: int
 
@@ -44,6 +46,7 @@ def count_up(registry: Registry, leases: Leases, shares: Shares) -> TrackerStati
         leases_returned=counters.returned,
         leases_fenced=counters.fenced,
         leases_restored=counters.restored,
+        leases_beyond_budget=counters.beyond,
         blocks_lost=counters.lost,
         lease_bytes=counters.bytes,
     )

@@ -96,6 +96,39 @@ def test_without_a_tracker_a_lone_reader_reads_everything_one_after_the_other_wi
     assert sorted(read) == list(range(30))
 
 
+def test_without_its_tracker_an_agent_reads_the_store_unless_the_budget_fails_closed() -> None:
+    read: dict[bool, int] = {}
+    reasons: dict[bool, str] = {}
+    for fails_closed in (False, True):
+        node, tracker, _ = tracked()
+        node.hear(tracker, m.Welcome(EPOCH, TRACKER.public_key, fails_closed))
+        node.tell(e.TrackerLost("it is gone"))
+        commands = node.wait(60.0)
+        read[fails_closed] = len(of(commands, c.ReadStore))
+        reasons[fails_closed] = node.node.why(VERSION, Index(7), node.now)
+    assert read[False] > 0
+    assert read[True] == 0, "however long it takes"
+    assert "origin budget fails closed" in reasons[True]
+    assert "fails closed" not in reasons[False]
+
+
+def test_a_tracker_that_comes_back_open_lets_agents_read_again() -> None:
+    node, tracker, _ = tracked()
+    node.hear(tracker, m.Welcome(EPOCH, TRACKER.public_key, True))
+    node.tell(e.TrackerLost("it is gone"))
+    again = node.track()
+    node.hear(again, m.Welcome(EPOCH + 1, TRACKER.public_key))
+    assert "fails closed" not in node.node.why(VERSION, Index(7), node.now)
+    node.tell(e.TrackerLost("it is gone again"))
+    assert of(node.wait(10.0), c.ReadStore)
+
+
+def test_a_lease_of_a_closed_budget_is_waited_for_with_the_reason() -> None:
+    node, tracker, _ = tracked()
+    node.hear(tracker, m.Welcome(EPOCH, TRACKER.public_key, True))
+    assert "waiting for a lease (the tracker's origin budget fails closed" in node.node.why(VERSION, Index(7), node.now)
+
+
 def test_nobody_reads_the_store_while_a_seeder_answers() -> None:
     node = Script()
     node.open(reads_store=True)

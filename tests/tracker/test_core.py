@@ -23,6 +23,7 @@ from swarm.protocol.messages import (
     Welcome,
 )
 from swarm.tracker import allowance, registry
+from swarm.tracker.budget import OriginBudget
 from swarm.tracker.commands import Disconnect
 from swarm.tracker.sites import SiteTable
 from tests.tracker.script import EPOCH, Script, V, agent_id, letters
@@ -32,6 +33,12 @@ def test_the_first_message_is_the_welcome() -> None:
     script = Script()
     script.connect("a")
     assert script.told["a"] == [Welcome(EPOCH, b"k" * 32)]
+
+
+def test_the_welcome_says_whether_the_store_may_be_read_without_a_lease() -> None:
+    script = Script(budget=OriginBudget(fails_closed=True))
+    script.connect("a")
+    assert script.told["a"] == [Welcome(EPOCH, b"k" * 32, fails_closed=True)]
 
 
 def test_who_hears_nothing_for_a_second_hears_alive() -> None:

@@ -334,6 +334,25 @@ def test_a_budget_in_bytes() -> None:
     assert len(script.held("b")) == 1, "it fails open: what was lost may be read again"
 
 
+@pytest.mark.parametrize("fails_closed", [False, True])
+def test_bytes_that_are_spent_end_the_fetch_only_where_the_budget_fails_closed(fails_closed: bool) -> None:
+    """What never left can be had from nobody: it is read when agents have missed it for a while, and counted."""
+    script = ready("a", "b", space=6, budget=OriginBudget(total_bytes=250, fails_closed=fails_closed))
+    script.want("a", "b")
+    for _ in range(3):
+        script.report("a", DONE, 100)
+    script.report("b", DONE, 100)
+    assert (script.held("a"), script.held("b")) == ([], [])
+    assert script.tracker.statistics().leases_beyond_budget == 0
+    left = ((0, 6),)
+    script.say("a", Orphans(V, left))
+    assert script.held("a") == [], "one alone is not believed"
+    script.say("b", Orphans(V, left))
+    got = [*script.held("a"), *script.held("b")]
+    beyond = script.tracker.statistics().leases_beyond_budget
+    assert (len(got), beyond) == ((0, 0) if fails_closed else (2, 2))
+
+
 # --- orphans ----------------------------------------------------------------------------------------
 
 
