@@ -8,7 +8,7 @@ what anybody says (`records`).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from swarm.errors import SwarmError
@@ -115,7 +115,7 @@ class Catalog:
             commands += self._take_from_store(data, chains, event.root)
         if isinstance(event.question, RootQuestion) and event.root is not None:
             self._learn(event.question.version, event.root)
-        for waiting in self._lookups.answered(event.question, event.failure, now):
+        for waiting in self._lookups.answered(event.question, event.failure, now, cut_at=event.cut_at):
             commands += self._answer(waiting, event.question, now)
         return commands
 
@@ -188,14 +188,26 @@ class Catalog:
         return Resolved(message.request, tuple(tag.data for tag in records), chain, root)
 
     def _listing(self, message: ListDatasets) -> Message:
-        known = self._records.name(message.name) if message.name is not None else None
-        tags = list(self._records.all_tags() if message.name is None else known.tags.values() if known else ())
+        question, after = _question(message), message.after or ""
+        # Beyond where the store was looked at there may be more than is known here: that is for the next question.
+        end = self._lookups.cut_at(question) if question is not None and self._has_store else ""
+        listed, is_whole = _pages(self._to_list(message.name, after, end))
         failure = self._failure(message)
-        if not tags and failure:
+        if not listed and failure:
             return _unavailable(message.request, failure)
-        page = _page(tags)
-        is_complete = len(page) == len(tags) and not failure
-        return Listing(message.request, tuple(tag.data for tag in page), is_complete)
+        return Listing(message.request, tuple(tag.data for tag in listed), is_whole and not end and not failure)
+
+    def _to_list(self, name: str | None, after: str, end: str) -> Iterator[list[KnownTag]]:
+        """What a listing is made of and goes on after: each tag of a name, or each name with its tags."""
+        known = self._records.name(name) if name is not None else None
+        keys = self._records.names() if name is None else sorted(known.tags) if known is not None else []
+        for key in keys:
+            if key > after and (not end or key <= end):
+                yield self._tags_of(key) if known is None else [known.tags[key]]
+
+    def _tags_of(self, name: str) -> list[KnownTag]:
+        known = self._records.name(name)
+        return [known.tags[tag] for tag in sorted(known.tags)] if known is not None else []
 
     def _root_reply(self, message: RootRequest) -> Message:
         root = self._roots.get(message.version)
@@ -279,8 +291,8 @@ def _question(message: Asked) -> Question | None:
             return TagQuestion(name, tag)
         case Resolve(name=name) | Subscribe(name=name):
             return TagsQuestion(name)
-        case ListDatasets(name=name):
-            return NamesQuestion() if name is None else TagsQuestion(name)
+        case ListDatasets(name=name, after=after):
+            return NamesQuestion(after or "") if name is None else TagsQuestion(name, after or "")
         case RootRequest(version=version):
             return RootQuestion(version)
         case Publish(tag_record=data):
@@ -289,6 +301,18 @@ def _question(message: Asked) -> Question | None:
             except SwarmError:
                 return None
             return TagQuestion(record.name, record.tag)
+
+
+def _pages(groups: Iterable[list[KnownTag]]) -> tuple[list[KnownTag], bool]:
+    """As many whole groups as fit one answer, and whether that is all. One that alone is too long is cut."""
+    listed: list[KnownTag] = []
+    size = 0
+    for group in groups:
+        size += sum(len(tag.data) for tag in group)
+        if size > PAGE_BYTES_MAX or len(listed) + len(group) > bounds.LISTING_RECORDS_MAX:
+            return listed or _page(group), False
+        listed += group
+    return listed, True
 
 
 def _page(tags: Iterable[KnownTag]) -> list[KnownTag]:

@@ -21,14 +21,20 @@ class TagQuestion:
 
 @dataclass(frozen=True, slots=True)
 class TagsQuestion:
-    """The newest record of every tag of a name, and the name's chain; where there is none, which names exist."""
+    """The newest record of every tag of a name, and the name's chain; where there is none, which names exist.
+
+    As many as fit one answer: of those that sort after `after`, or (None) those that are wanted most.
+    """
 
     name: str
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NamesQuestion:
-    """The newest records of all tags of all names, as many as fit one page, and their chains."""
+    """The newest records of all tags of the names that sort after `after`, and their chains; as many as fit a page."""
+
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

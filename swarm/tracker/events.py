@@ -52,7 +52,7 @@ class LookedUp:
     """The store's answer to a `LookUp`. `failure` says why there is none; empty without it means "no such thing".
 
     `chains` are name-record chains by name. Where what was asked for does not exist, `tags` are the name's tags that
-    do, or, where there is no such name, `names` the names.
+    do, or, where there is no such name, `names` the names. `cut_at`: there is more after this tag (or name).
     """
 
     question: Question
@@ -62,6 +62,7 @@ class LookedUp:
     tags: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     failure: str = ""
+    cut_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

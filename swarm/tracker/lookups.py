@@ -25,6 +25,8 @@ UNDER_WAY_MAX = 64
 WAITING_MAX = 65_536
 """Messages that wait for an answer, in all."""
 
+_NEVER = (0.0, "", "")
+
 Asked = Resolve | ListDatasets | RootRequest | Publish | Subscribe
 
 
@@ -42,7 +44,7 @@ class LookUps:
     def __init__(self) -> None:
         self._under_way: dict[Question, list[Waiting]] = {}
         self._waiting_count = 0
-        self._answered: OrderedDict[Question, tuple[float, str]] = OrderedDict()
+        self._answered: OrderedDict[Question, tuple[float, str, str]] = OrderedDict()
 
     def is_fresh(self, question: Question, now: float) -> bool:
         """Whether the store has just answered, or failed to."""
@@ -51,7 +53,11 @@ class LookUps:
 
     def failure(self, question: Question) -> str:
         """Why the newest look-up failed; empty where it did not."""
-        return self._answered.get(question, (0.0, ""))[1]
+        return self._answered.get(question, _NEVER)[1]
+
+    def cut_at(self, question: Question) -> str:
+        """After which tag or name the newest look-up stopped; empty where it saw all."""
+        return self._answered.get(question, _NEVER)[2]
 
     def wait(self, question: Question, waiting: Waiting) -> bool | None:
         """Waits for an answer. True: the question must be asked now. False: it is under way. None: there is no room."""
@@ -64,11 +70,11 @@ class LookUps:
         self._waiting_count += 1
         return is_new
 
-    def answered(self, question: Question, failure: str, now: float) -> list[Waiting]:
+    def answered(self, question: Question, failure: str, now: float, *, cut_at: str = "") -> list[Waiting]:
         """The answer is here: who has waited for it."""
         waiting = self._under_way.pop(question, [])
         self._waiting_count -= len(waiting)
-        self._answered[question] = (now, failure)
+        self._answered[question] = (now, failure, cut_at)
         self._answered.move_to_end(question)
         if len(self._answered) > FRESH_MAX:
             self._answered.popitem(last=False)

@@ -70,21 +70,28 @@ async def _tag(store: TrackerStore, question: TagQuestion) -> LookedUp:
 
 
 async def _tags(store: TrackerStore, question: TagsQuestion) -> LookedUp:
-    tags = _most_wanted(await store.tags(question.name))
-    if not tags:
+    found, after = await store.tags(question.name), question.after
+    if not found:
         return LookedUp(question, names=tuple(await store.names()))
+    tags, cut_at = (_most_wanted(found), "") if after is None else _first([tag for tag in found if tag > after])
     records = await _each(tags, lambda tag: store.newest_tag(question.name, tag))
     chain = await store.name_chain(question.name)
-    return LookedUp(question, tuple(filter(None, records)), ((question.name, chain),))
+    return LookedUp(question, tuple(filter(None, records)), ((question.name, chain),), cut_at=cut_at)
 
 
 async def _names(store: TrackerStore, question: NamesQuestion) -> LookedUp:
-    names = (await store.names())[:LISTING_RECORDS_MAX]
-    tags = await _each(names, store.tags)
-    wanted = [(name, tag) for name, mine in zip(names, tags, strict=True) for tag in _most_wanted(mine)]
-    records = await _each(wanted[:LISTING_RECORDS_MAX], lambda each: store.newest_tag(*each))
+    names, cut_at = _first([name for name in await store.names() if name > question.after])
+    wanted: list[tuple[str, str]] = []
+    for count, tags in enumerate(await _each(names, store.tags)):
+        some = _most_wanted(tags)
+        # A name goes with all its tags or not at all, so that the next question says after which one to go on.
+        if wanted and len(wanted) + len(some) > LISTING_RECORDS_MAX:
+            names, cut_at = names[:count], names[count - 1]
+            break
+        wanted += [(names[count], tag) for tag in some]
+    records = await _each(wanted, lambda each: store.newest_tag(*each))
     chains = await _each(names, store.name_chain)
-    return LookedUp(question, tuple(filter(None, records)), tuple(zip(names, chains, strict=True)))
+    return LookedUp(question, tuple(filter(None, records)), tuple(zip(names, chains, strict=True)), cut_at=cut_at)
 
 
 async def _root(store: TrackerStore, version: VersionId | None) -> bytes | None:
@@ -101,6 +108,13 @@ def _most_wanted(tags: Sequence[str]) -> list[str]:
     releases = [((release.scheme, release.order), tag) for tag in tags if (release := parse_release(tag)) is not None]
     newest_first = [tag for _, tag in sorted(releases, reverse=True)]
     return [*sorted(set(tags) - set(newest_first)), *newest_first][:LISTING_RECORDS_MAX]
+
+
+def _first(words: Sequence[str]) -> tuple[list[str], str]:
+    """As many words as one answer has records, and the last of them where there are more."""
+    found = sorted(words)
+    page = found[:LISTING_RECORDS_MAX]
+    return page, page[-1] if len(page) < len(found) else ""
 
 
 async def _each(items: Sequence[Item], ask: Callable[[Item], Awaitable[T]]) -> list[T]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from swarm.protocol.ids import ConnectionId, Realm, VersionId
@@ -18,6 +20,7 @@ from swarm.protocol.messages import (
     Subscribe,
     TagMoved,
 )
+from swarm.protocol.records import TagRecord, decode_tag_record
 from swarm.tracker import lookups
 from swarm.tracker.catalog import Catalog
 from swarm.tracker.commands import LookUp, NamesQuestion, RootQuestion, Send, TagQuestion, TagsQuestion
@@ -173,6 +176,77 @@ def test_a_listing_that_does_not_fit_says_so() -> None:
     assert (len(answer.tag_records), answer.is_complete) == (256, False)
 
 
+def all_pages(catalog: Catalog, name: str | None, key: Callable[[TagRecord], str]) -> list[list[tuple[str, str]]]:
+    """What a listing gives page by page: (name, tag) of each record."""
+    pages: list[list[tuple[str, str]]] = []
+    after, is_complete = None, False
+    while not is_complete:
+        answer = ask(catalog, ListDatasets(1, name, after))
+        assert isinstance(answer, Listing)
+        records = [decode_tag_record(data) for data in answer.tag_records]
+        assert records
+        pages.append([(record.name, record.tag) for record in records])
+        after, is_complete = key(records[-1]), answer.is_complete
+    return pages
+
+
+def test_a_name_is_listed_tag_by_tag_over_as_many_pages_as_it_takes() -> None:
+    catalog, publisher = without_store(), Publisher()
+    tags = [f"t{number:03}" for number in range(600)]
+    for tag in reversed(tags):
+        publish(catalog, publisher, tag, ONE.id)
+    pages = all_pages(catalog, "maps", lambda record: record.tag)
+    assert [len(page) for page in pages] == [256, 256, 88]
+    assert [tag for page in pages for _, tag in page] == tags
+
+
+def test_names_are_listed_with_all_their_tags_or_not_at_all() -> None:
+    catalog = without_store()
+    for name in ("a", "b", "c", "d"):
+        publisher = Publisher(name)
+        for number in range(100):
+            publish(catalog, publisher, f"t{number:02}", ONE.id)
+    pages = all_pages(catalog, None, lambda record: record.name)
+    assert [sorted({name for name, _ in page}) for page in pages] == [["a", "b"], ["c", "d"]]
+    assert all(len(page) == 200 for page in pages)
+
+
+def test_a_store_that_was_looked_at_in_part_is_listed_so_far_and_no_further() -> None:
+    """What is known beyond by chance must not make the next question skip what lies between."""
+    catalog, publisher = Catalog(REALM, has_store=True), Publisher()
+    records = {tag: publisher.tag(tag, ONE.id) for tag in ("a", "b", "c", "z")}
+    chains = (("maps", publisher.chain),)
+    catalog.answered(LookedUp(TagQuestion("maps", "z"), (records["z"],), chains), 0.0)
+    question = TagsQuestion("maps", "")
+    assert ask(catalog, ListDatasets(1, "maps")) == LookUp(question)
+    first = catalog.answered(LookedUp(question, (records["a"], records["b"]), chains, cut_at="b"), 0.0)
+    assert first == [Send(B, Listing(1, (records["a"], records["b"]), False))]
+    assert ask(catalog, ListDatasets(2, "maps", "b")) == LookUp(TagsQuestion("maps", "b"))
+    rest = catalog.answered(LookedUp(TagsQuestion("maps", "b"), (records["c"], records["z"]), chains), 0.0)
+    assert rest == [Send(B, Listing(2, (records["c"], records["z"]), True))]
+
+
+def test_what_is_known_byte_for_byte_is_not_verified_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog, publisher = Catalog(REALM, has_store=True), Publisher()
+    verified: list[bytes] = []
+
+    def decode(data: bytes) -> TagRecord:
+        verified.append(data)
+        return decode_tag_record(data)
+
+    monkeypatch.setattr("swarm.tracker.records.decode_tag_record", decode)
+    records = [publisher.tag(tag, ONE.id) for tag in ("a", "b")]
+    question, chains = TagsQuestion("maps", ""), (("maps", publisher.chain),)
+    for now in (0.0, 2.0):
+        assert ask(catalog, ListDatasets(1, "maps"), now) == LookUp(question)
+        catalog.answered(LookedUp(question, tuple(records), chains), now)
+    assert verified == records
+    newer = publisher.tag("a", TWO.id)
+    catalog.answered(LookedUp(question, (newer, records[1]), chains), 4.0)
+    assert verified == [*records, newer]
+    catalog.check()
+
+
 def test_subscribers_hear_of_tags_that_move() -> None:
     catalog, publisher = without_store(), Publisher()
     catalog.ask(B, Subscribe(1, "maps", "latest"), 0.0)
@@ -283,7 +357,7 @@ def test_a_tag_that_moved_in_the_store_alone_is_told_to_subscribers() -> None:
 def test_each_question_goes_to_the_store_in_its_own_words() -> None:
     catalog = Catalog(REALM, has_store=True)
     assert ask(catalog, Resolve(1, "maps", None)) == LookUp(TagsQuestion("maps"))
-    assert ask(catalog, ListDatasets(1, None)) == LookUp(NamesQuestion())
+    assert ask(catalog, ListDatasets(1, None)) == LookUp(NamesQuestion(""))
     assert ask(catalog, RootRequest(1, ONE.id)) == LookUp(RootQuestion(ONE.id))
     assert catalog.answered(LookedUp(RootQuestion(ONE.id), root=ONE.root), 0.0) == [Send(B, RootReply(1, ONE.root))]
     assert ask(catalog, RootRequest(2, ONE.id), 1e6) == RootReply(2, ONE.root), "a root never changes"
