@@ -96,7 +96,7 @@ async def _of_prefix(config: CommonConfig, reference: Reference, sources: Source
     found = meant(digits, held)
     if found is not None:
         return found
-    answers = await sources.resolver.ask(name, None)
+    answers = await sources.resolver.ask(name, None, every_tag=True)
     signed = signed_versions(name, answers, pin=pinned(config, name), seen=sources.recordbook.seen(name))
     found = meant(digits, signed)
     if found is None:

@@ -28,8 +28,11 @@ class Resolver(Protocol):
     def failures(self) -> Mapping[str, SwarmError]:
         """Of the last question: why sources could not answer it, where others did."""
 
-    async def ask(self, name: str, tag: str | None) -> list[Answer]:
-        """What each source says. Raises UnreachableError where none could be asked."""
+    async def ask(self, name: str, tag: str | None, *, every_tag: bool = False) -> list[Answer]:
+        """What each source says; of a name without a tag as much as fits one answer, or `every_tag`.
+
+        Raises UnreachableError where none could be asked.
+        """
 
     async def find_root(self, version: VersionId) -> bytes:
         """Raises NotFoundError, UnreachableError."""

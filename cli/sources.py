@@ -79,7 +79,7 @@ class _Alone:
         self._stores = stores
         self.failures: dict[str, SwarmError] = {}
 
-    async def ask(self, name: str, tag: str | None) -> list[Answer]:
+    async def ask(self, name: str, tag: str | None, *, every_tag: bool = False) -> list[Answer]:  # noqa: ARG002
         answers = [await _ask_store(source, store, name, tag) for source, store in self._stores]
         tags = self._recordbook.tags(name) if tag is None else [tag]
         records = tuple(record for one in tags if (record := self._recordbook.newest(name, one)) is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from swarm.config.quantities import show_size
 from swarm.errors import NotFoundError, SwarmError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from swarm.agent.trust import Answer, Decision
     from swarm.holdings import HoldingRecord, Holdings
@@ -104,12 +105,12 @@ async def _list_tags(call: Call, config: CommonConfig, name: str) -> bool:
     from swarm.holdings import open_holdings  # noqa: PLC0415
 
     async with open_holdings(config.home) as holdings, open_sources(config) as sources:
-        answers = await sources.resolver.ask(name, None)
+        answers = await sources.resolver.ask(name, None, every_tag=True)
         sources.warn_of_silence(call.screen)
         held = {record.version: os.fsdecode(record.directory) for record in await holdings.records()}
-        for tag in _tags_of(answers, name):
+        for tag, said in _by_tag(answers, name):
             try:
-                decision = decide_tag(config, sources, name, tag, answers)
+                decision = decide_tag(config, sources, name, tag, said)
             except SwarmError as error:
                 fields = {"name": name, "tag": tag, "refused": error.message}
                 call.screen.result("tag", fields, f"{name}:{tag}  {printable(error.message)}")
@@ -118,23 +119,31 @@ async def _list_tags(call: Call, config: CommonConfig, name: str) -> bool:
     return True
 
 
-def _tags_of(answers: list[Answer], name: str) -> list[str]:
-    from swarm.protocol.records import decode_tag_record  # noqa: PLC0415
-
-    found: set[str] = set()
-    for answer in answers:
-        for data in answer.tag_records:
-            try:
-                record = decode_tag_record(data)
-            except SwarmError:
-                continue  # decide() says so, for the tag that was asked for
-            if record.name == name:
-                found.add(record.tag)
-    if not found:
+def _by_tag(answers: list[Answer], name: str) -> Iterator[tuple[str, list[Answer]]]:
+    """Each tag with what was said of it: to judge all records anew for each of a thousand tags would take minutes."""
+    groups = [(answer, _group(answer, name)) for answer in answers]
+    tags = sorted({tag for _, group in groups for tag in group})
+    if not tags:
         near = dict.fromkeys(one for answer in answers for one in answer.near)
         hint = f"did you mean {' or '.join(near)}?" if near else "swarm ls lists what is held here"
         raise NotFoundError(f"nobody that answers knows {name}", hint=hint)
-    return sorted(found)
+    for tag in tags:
+        # Who does not know the tag still says, with any other record, who may sign the name.
+        yield tag, [replace(answer, tag_records=group.get(tag, answer.tag_records[:1])) for answer, group in groups]
+
+
+def _group(answer: Answer, name: str) -> dict[str, tuple[bytes, ...]]:
+    from swarm.protocol.records import decode_tag_record  # noqa: PLC0415
+
+    found: dict[str, tuple[bytes, ...]] = {}
+    for data in answer.tag_records:
+        try:
+            record = decode_tag_record(data)
+        except SwarmError:
+            continue  # what is no record says nothing
+        if record.name == name:
+            found[record.tag] = (*found.get(record.tag, ()), data)
+    return found
 
 
 def _fields(decision: Decision, held: Mapping[VersionId, str]) -> dict[str, object]:

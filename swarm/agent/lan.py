@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import trio
 
 from swarm.agent.catalog import Catalog, Question
 from swarm.agent.driver import Driver
+from swarm.agent.link import Link
 from swarm.errors import SwarmError
 from swarm.exchange.events import PeersFound
 from swarm.protocol import keys
@@ -26,6 +27,9 @@ ASK_TIMEOUT_S = 3.0
 """For a dial and an answer: a neighbour is near."""
 
 
+Follow = Callable[[Link, CatalogMessage], Awaitable[CatalogMessage]]
+
+
 class Lan:
     """Keeps the list of neighbours."""
 
@@ -41,15 +45,20 @@ class Lan:
         async for news in self._discovery:
             self._take(news)
 
-    async def ask(self, question: Question, answered: Callable[[CatalogMessage], None]) -> None:
-        """Asks each neighbour once, those that are found later too, until cancelled; silence is no answer."""
+    async def ask(
+        self, question: Question, answered: Callable[[CatalogMessage], None], *, follow: Follow | None = None
+    ) -> None:
+        """Asks each neighbour once, those that are found later too, until cancelled; silence is no answer.
+
+        `follow` may ask the same neighbour more before its answer counts.
+        """
         asked: set[PeerId] = set()
         async with trio.open_nursery() as nursery:
             while True:
                 for peer_id, addresses in self._neighbours.items():
                     if peer_id not in asked and len(asked) < ASKED_MAX:
                         asked.add(peer_id)
-                        nursery.start_soon(self._ask_one, peer_id, addresses, question, answered)
+                        nursery.start_soon(self._ask_one, peer_id, addresses, question, answered, follow)
                 await self._found.wait()
 
     def _take(self, news: PeerSeen | PeerGone) -> None:
@@ -71,6 +80,7 @@ class Lan:
         addresses: tuple[str, ...],
         question: Question,
         answered: Callable[[CatalogMessage], None],
+        follow: Follow | None,
     ) -> None:
         with trio.move_on_after(ASK_TIMEOUT_S):
             try:
@@ -79,7 +89,8 @@ class Lan:
             except SwarmError:
                 return  # a neighbour that cannot be reached is not there
             try:
-                answered(await self._catalog.ask(link, question, timeout_s=ASK_TIMEOUT_S))
+                answer = await self._catalog.ask(link, question, timeout_s=ASK_TIMEOUT_S)
+                answered(answer if follow is None else await follow(link, answer))
             except SwarmError:
                 return  # as is one that cannot answer
             finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 import trio
@@ -16,6 +17,8 @@ import trio
 from swarm.agent.catalog import Catalog
 from swarm.agent.claims import Answer
 from swarm.agent.lan import Lan
+from swarm.agent.link import Link
+from swarm.agent.listing import NEIGHBOUR_BYTES_MAX, TRACKER_BYTES_MAX, with_every_tag
 from swarm.agent.recordbook import Recordbook
 from swarm.agent.roots import LAN_S, RootSources, RootStore
 from swarm.agent.tracker_link import TrackerLink
@@ -26,6 +29,9 @@ from swarm.protocol.names import nearest
 
 STRAGGLER_S = 1.0
 """After the first answer that may be believed the others have this long (DESIGN 3)."""
+
+LISTING_STRAGGLER_S = 10.0
+"""The same where every tag is asked for: pages follow one another, and nobody waits to fetch."""
 
 TAGS_AT_ONCE = 8
 """Records of a name's tags read from the store at once: each costs a round trip or two."""
@@ -55,6 +61,7 @@ class _Round:
     name: str
     tag: str | None
     is_believable: IsBelievable
+    every_tag: bool = False
     answers: list[Answer] = field(default_factory=list)
     failures: dict[str, SwarmError] = field(default_factory=dict)
     is_known: trio.Event = field(default_factory=trio.Event)
@@ -107,14 +114,20 @@ class Resolver:
         """Of the last question: why tracker or store could not answer it, where others did."""
 
     async def ask(
-        self, name: str, tag: str | None, is_believable: IsBelievable = lambda answer: bool(answer.tag_records)
+        self,
+        name: str,
+        tag: str | None,
+        is_believable: IsBelievable = lambda answer: bool(answer.tag_records),
+        *,
+        every_tag: bool = False,
     ) -> list[Answer]:
-        """Every source's answer; `tag` None asks for every tag's newest record.
+        """Every source's answer; `tag` None asks for the tags' newest records: as many as fit one answer, among them
+        those that are wanted most, or with `every_tag` all of them, page by page.
 
         Raises UnreachableError (with each reason) where no source could be asked at all, RefusedError where all were
         refused.
         """
-        found = _Round(name, tag, is_believable)
+        found = _Round(name, tag, is_believable, every_tag and tag is None)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._ask_neighbours, found)
             nursery.start_soon(_limit_stragglers, found, nursery.cancel_scope)
@@ -144,6 +157,9 @@ class Resolver:
     async def _ask_tracker(self, found: _Round) -> None:
         link = await self._tracker.wait_tried()
         answer = await self._catalog.ask(link, lambda request: Resolve(request, found.name, found.tag))
+        if found.every_tag:
+            ask = partial(self._catalog.ask, link)
+            answer = await with_every_tag(ask, found.name, answer, bytes_max=TRACKER_BYTES_MAX)
         if isinstance(answer, Redirect):
             raise UnreachableError(f"the tracker keeps no {found.name}: ask {', '.join(answer.trackers)}")
         if isinstance(answer, Resolved):
@@ -158,8 +174,13 @@ class Resolver:
             if isinstance(answer, Resolved):
                 found.add_of_neighbour(_answer("lan", answer))
 
+        async def follow(link: Link, answer: CatalogMessage) -> CatalogMessage:
+            ask = partial(self._catalog.ask, link)
+            return await with_every_tag(ask, found.name, answer, bytes_max=NEIGHBOUR_BYTES_MAX)
+
         if self._lan is not None:
-            await self._lan.ask(lambda request: Resolve(request, found.name, found.tag), take)
+            question = partial(Resolve, name=found.name, tag=found.tag)
+            await self._lan.ask(question, take, follow=follow if found.every_tag else None)
 
     async def _ask_self(self, found: _Round) -> None:
         """What was seen before: where the store cannot say otherwise, a site goes on with what it has."""
@@ -202,7 +223,7 @@ async def _records(store: RecordStore, name: str, tags: list[str]) -> tuple[byte
 
 async def _limit_stragglers(found: _Round, scope: trio.CancelScope) -> None:
     await found.is_known.wait()
-    await trio.sleep(STRAGGLER_S)
+    await trio.sleep(LISTING_STRAGGLER_S if found.every_tag else STRAGGLER_S)
     scope.cancel()
 
 

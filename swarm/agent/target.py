@@ -88,9 +88,10 @@ class Targets:
         )
         return target
 
-    async def _ask(self, name: str, tag: str | None) -> list[Answer]:
+    async def _ask(self, name: str, tag: str | None, *, every_tag: bool = False) -> list[Answer]:
         seen, resolver = self._agent.recordbook.seen(name), self._agent.resolver
-        answers = await resolver.ask(name, tag, partial(is_believable, name, pin=self._pin, seen=seen))
+        believes = partial(is_believable, name, pin=self._pin, seen=seen)
+        answers = await resolver.ask(name, tag, believes, every_tag=every_tag)
         for error in resolver.failures.values():
             # Somebody else knew: but who named this source wants to hear that it did not answer.
             self._observer.notify(Note(f"{error.message}; {error.hint}".removesuffix("; "), Level.WARNING))
@@ -119,7 +120,7 @@ class Targets:
         found = meant(digits, held)
         if found is not None:
             return found
-        answers, seen = await self._ask(name, None), self._agent.recordbook.seen(name)
+        answers, seen = await self._ask(name, None, every_tag=True), self._agent.recordbook.seen(name)
         signed = signed_versions(name, answers, pin=self._pin, seen=seen)
         found = meant(digits, signed)
         if found is None:

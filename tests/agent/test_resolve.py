@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -27,6 +28,7 @@ from swarm.errors import (
 )
 from swarm.protocol import messages as m
 from swarm.protocol.ids import VersionId, digest
+from swarm.protocol.records import decode_tag_record
 from tests.agent.signing import ALICE, ALICES, MALLORY, chain, tagged
 
 ROOT = b"a root"
@@ -43,6 +45,11 @@ class Source:
     error: SwarmError | None = None
     root: bytes | None = None
     near: tuple[str, ...] = ()
+    page: int = 256
+    """Records in one answer."""
+    listed: list[str | None] = field(default_factory=list)
+    is_stuck: bool = False
+    """It says again and again that there is more, and always the same."""
 
     async def wait(self) -> None:
         await trio.sleep(self.delay_s)
@@ -52,8 +59,20 @@ class Source:
     def answer(self, message: m.Message) -> m.CatalogMessage:
         if isinstance(message, m.RootRequest):
             return m.RootReply(message.request, self.root)
+        if isinstance(message, m.ListDatasets):
+            return self._page(message)
         assert isinstance(message, m.Resolve)
-        return m.Resolved(message.request, self.records, self.chain if self.records else (), None, self.near)
+        return m.Resolved(
+            message.request, self.records[: self.page], self.chain if self.records else (), None, self.near
+        )
+
+    def _page(self, message: m.ListDatasets) -> m.Listing:
+        self.listed.append(message.after)
+        after = "" if self.is_stuck else message.after or ""
+        records = sorted(self.records, key=lambda data: decode_tag_record(data).tag)
+        rest = [data for data in records if decode_tag_record(data).tag > after]
+        is_complete = len(rest) <= self.page and not self.is_stuck
+        return m.Listing(message.request, tuple(rest[: self.page]), is_complete)
 
 
 @dataclass
@@ -69,10 +88,11 @@ class FakeTracker:
     async def wait_tried(self) -> FakeTracker:
         return self
 
-    async def ask(self, _link: object, question: Callable[[int], m.Message]) -> m.CatalogMessage:
-        assert self.source is not None
-        await self.source.wait()
-        return self.source.answer(question(1))
+    async def ask(self, link: object, question: Callable[[int], m.Message]) -> m.CatalogMessage:
+        source = link if isinstance(link, Source) else self.source
+        assert source is not None
+        await source.wait()
+        return source.answer(question(1))
 
 
 @dataclass
@@ -112,13 +132,16 @@ class FakeStore:
 class FakeLan:
     neighbours: tuple[Source, ...]
 
-    async def ask(self, question: Callable[[int], m.Message], answered: Callable[[m.CatalogMessage], None]) -> None:
+    async def ask(
+        self, question: Callable[[int], m.Message], answered: Callable[[m.CatalogMessage], None], *, follow: Any = None
+    ) -> None:
         async def ask_one(source: Source) -> None:
             try:
                 await source.wait()
             except SwarmError:
                 return
-            answered(source.answer(question(1)))
+            answer = source.answer(question(1))
+            answered(answer if follow is None else await follow(source, answer))
 
         async with trio.open_nursery() as nursery:
             for source in self.neighbours:
@@ -163,6 +186,48 @@ async def ask(resolver: Resolver, *, pin: Pinned | None = None, tag: str | None 
 
 
 KNOWS = (tagged(),)
+
+
+# --- every tag ----------------------------------------------------------------------------------
+
+
+MANY = tuple(tagged(tag=f"t{number:02}") for number in range(23))
+
+
+async def test_a_listing_goes_on_until_it_is_whole_with_tracker_and_neighbours(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    tracker, neighbour = Source(0.1, MANY, page=5), Source(0.2, MANY, page=7)
+    for source, resolver in ((tracker, make(tmp_path, tracker=tracker)), (neighbour, make(tmp_path, lan=(neighbour,)))):
+        (answer,) = await resolver.ask("data", None, every_tag=True)
+        assert set(answer.tag_records) == set(MANY)
+        assert len(answer.tag_records) == len(MANY), "each once"
+        assert source.listed[0] is None
+    assert tracker.listed == [None, "t04", "t09", "t14", "t19"]
+    assert neighbour.listed == [None, "t06", "t13", "t20"]
+
+
+async def test_one_page_is_enough_for_who_fetches(tmp_path: Path, autojump_clock: MockClock) -> None:
+    tracker = Source(0.1, MANY, page=5)
+    (answer,) = await make(tmp_path, tracker=tracker).ask("data", None)
+    assert (len(answer.tag_records), tracker.listed) == (5, [])
+
+
+async def test_who_repeats_itself_is_not_asked_for_ever(tmp_path: Path, autojump_clock: MockClock) -> None:
+    stuck = Source(0.1, MANY, page=5, is_stuck=True)
+    (answer,) = await make(tmp_path, tracker=stuck).ask("data", None, every_tag=True)
+    assert (len(answer.tag_records), stuck.listed) == (5, [None, "t04"])
+
+
+async def test_a_long_listing_is_waited_for_after_others_have_answered(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    slow, quick = Source(1.0, MANY, page=5), Source(0.1, MANY[:1])
+    answers = await make(tmp_path, tracker=slow, lan=(quick,)).ask("data", None, every_tag=True)
+    assert {answer.source: len(answer.tag_records) for answer in answers} == {"tracker": 23, "lan": 1}
+
+
+# --- who is waited for --------------------------------------------------------------------------
 
 
 async def test_tracker_and_store_are_asked_at_once_and_both_count(tmp_path: Path, autojump_clock: MockClock) -> None:

@@ -25,7 +25,7 @@ from swarm.protocol.chain import verify_chain
 from swarm.protocol.ids import Index
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.names import parse_reference
-from swarm.protocol.records import decode_tag_record
+from swarm.protocol.records import TagRecord, decode_tag_record
 from swarm.seeder.history import open_history
 from swarm.seeder.publication import Publication
 from swarm.seeder.publish import publish
@@ -135,6 +135,24 @@ def test_ls_lists_the_tags_of_a_name(world: World) -> None:
         assert one["source"] == "store"
         assert one["dest"] == str(world.dest)
     assert f"held at {world.dest}" in world.run("ls", "places").out
+
+
+def test_ls_verifies_each_record_of_a_long_history_a_few_times_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All records anew for each tag would be 1,600 here, and minutes with a thousand tags."""
+    world.publish(*(f"places:t{number}" for number in range(40)))
+    verified: list[bytes] = []
+
+    def decode(data: bytes) -> TagRecord:
+        verified.append(data)
+        return decode_tag_record(data)
+
+    for module in ("swarm.agent.claims", "swarm.agent.trust", "swarm.protocol.records"):
+        monkeypatch.setattr(f"{module}.decode_tag_record", decode)
+    found = [one["tag"] for one in world.run("ls", "places", "--json").objects]
+    assert set(found) > {f"t{number}" for number in range(40)}
+    assert len(verified) < 12 * len(found)
 
 
 def test_ls_of_an_unknown_name_names_the_nearest(world: World) -> None:
@@ -431,7 +449,7 @@ def test_where_the_store_does_not_have_it_others_are_asked(
         def __init__(self) -> None:
             self.failures: dict[str, SwarmError] = {"store": UnreachableError("the store is down", hint="wait")}
 
-        async def ask(self, name: str, tag: str | None) -> list[Answer]:
+        async def ask(self, name: str, tag: str | None, *, every_tag: bool = False) -> list[Answer]:
             async with open_store(world.store) as store:
                 record = await store.newest_tag(name, tag or "latest")
                 assert record is not None
