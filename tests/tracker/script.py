@@ -110,7 +110,7 @@ class Script:
         """Reports on a lease (the oldest held); returns its index."""
         number = min(self.leases[name]) if number is None else number
         lease = self.leases[name].get(number)
-        if state in (LeaseState.DONE, LeaseState.RETURNED):
+        if state in (LeaseState.DONE, LeaseState.PASSED, LeaseState.RETURNED):
             self.leases[name].pop(number, None)
         self.say(name, Leases((LeaseReport(number, state, count),)))
         return lease.indexes[0][0] if lease else -1
