@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,10 +35,7 @@ async def announce(agent: Agent, announcements: tuple[Announcement, ...], observ
     UnreachableError where it did not answer.
     """
     link = await agent.tracker.wait_connected()
-    for each in announcements:
-        answer = await agent.catalog.ask(link, _question(each))
-        _check(each, answer)
-        observer.notify(Note(f"the tracker knows {each.label}", Level.DETAIL))
+    await _tell(agent, link, deque(announcements), observer)
     return link
 
 
@@ -54,14 +52,20 @@ async def keep_announced(
     observer and do not end serving.
     """
     is_first = True
+    told_on: Link | None = None
+    rest: deque[Announcement] = deque()
     while True:
+        link = await agent.tracker.wait_connected()
+        if link is not told_on:
+            told_on, rest = link, deque(announcements)
         try:
-            link = await announce(agent, announcements, observer)
+            await _tell(agent, link, rest, observer)
         except ConflictError as error:
             if is_first:
                 raise
             observer.notify(Note(str(error), Level.WARNING))
-            link = await agent.tracker.wait_connected()
+            rest.popleft()
+            continue
         except SwarmError as error:
             observer.notify(Note(f"the tracker could not be told: {error}", Level.DETAIL))
             await trio.sleep(RETRY_S)
@@ -69,6 +73,16 @@ async def keep_announced(
         is_first = False
         told()
         await link.ended.wait()
+
+
+async def _tell(agent: Agent, link: Link, rest: deque[Announcement], observer: Observer) -> None:
+    """Takes from `rest` what the tracker has accepted: it hears so many questions a second, and the next attempt goes
+    on where this one stopped."""
+    while rest:
+        each = rest[0]
+        _check(each, await agent.catalog.ask(link, _question(each)))
+        rest.popleft()
+        observer.notify(Note(f"the tracker knows {each.label}", Level.DETAIL))
 
 
 def _question(each: Announcement) -> Callable[[int], Publish]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,29 @@ async def test_a_tracker_that_cannot_answer_is_told_again(
         await trio.sleep(30)
         assert len(tracker.asked) >= 3
         nursery.cancel_scope.cancel()
+
+
+async def test_what_a_tracker_has_accepted_is_not_told_again_when_it_was_too_much_at_once(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A tracker hears a bounded number of questions a second: a producer of hundreds of tags must get to the end."""
+    records = tuple(Announcement(f"data:{n}", b"record %d" % n, (b"names",), b"root") for n in range(200))
+    accepted: list[bytes] = []
+
+    def answer(message: m.Publish) -> m.Message:
+        if trio.current_time() * 20 + 80 <= len(accepted):
+            return m.Failed(message.request, "unavailable", "too many questions at once")
+        accepted.append(message.tag_record)
+        return m.Published(message.request, True, "", None)
+
+    told = trio.Event()
+    async with open_stage(tmp_path, ONE) as (agent, trackers), trio.open_nursery() as nursery:
+        await trackers.start(ONE, answer)  # type: ignore[arg-type]
+        nursery.start_soon(partial(keep_announced, agent, records, Notices(), told=told.set))
+        with trio.fail_after(30):
+            await told.wait()
+        nursery.cancel_scope.cancel()
+    assert accepted == [each.tag_record for each in records], "each once, in order"
 
 
 async def test_an_answer_that_never_comes_because_the_tracker_is_gone_is_told_at_once(
