@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
+
 from cli.call import Call
 from cli.exit_codes import ExitCode
 from cli.exposure import warn_if_unheard
 from cli.open_files import raise_open_files
-from cli.parser import CommandParser, add_settings, make_parser
+from cli.parser import CommandParser, add_settings, given_settings, make_parser
 from swarm.agent.notices import Published
 from swarm.config.building import seed_config
 from swarm.config.configs import SeedConfig
+from swarm.config.settings import BY_NAME
 from swarm.errors import UsageError
+
+OF_PUBLISHING = (
+    "once", "dry-run", "include", "exclude", "links", "skip-special", "mtime", "block-size", "rechunk", "latest",
+    "realm", "single-writer",
+)  # fmt: skip
+"""Settings that only matter where a PATH is published."""
 
 
 def register() -> CommandParser:
@@ -48,7 +57,7 @@ def register() -> CommandParser:
         "--from-store", metavar="NAME[:TAG]", help="serve what the store has, in place of publishing a PATH"
     )
     shown = ("store", "tracker", "secret", "key", "listen", "open", "lan", "site")
-    add_settings(parser, "seed", shows=(*shown, "upload-limit", "download-limit", "origin-limit"))
+    add_settings(parser, "seed", shows=(*shown, "upload-limit"))
     return parser
 
 
@@ -69,6 +78,15 @@ async def _seed(config: SeedConfig, call: Call) -> Published | None:
     return await service().seed(config, call.screen)
 
 
+def _refuse_publishing(options: Namespace) -> None:
+    """What was typed for a publish that will not be: `--dry-run` above all would otherwise begin to serve."""
+    given = given_settings(options)
+    for name in OF_PUBLISHING:
+        if given[name] is not None:
+            option = BY_NAME[name].option
+            raise UsageError(f"--from-store publishes nothing: {option} has no meaning", hint=f"leave {option} out")
+
+
 def _words(call: Call) -> tuple[str, str | None]:
     options = call.options
     if options.from_store is not None:
@@ -76,6 +94,7 @@ def _words(call: Call) -> tuple[str, str | None]:
             raise UsageError("--from-store takes no PATH", hint="swarm seed --from-store NAME[:TAG] --store URL")
         if options.tag:
             raise UsageError("--from-store publishes nothing, so there is nothing to tag", hint="leave -t out")
+        _refuse_publishing(options)
         return options.from_store, None
     if options.path is None or options.name is None:
         raise UsageError("PATH and NAME are needed", hint="swarm seed ./places @maps/places:1.0.0")

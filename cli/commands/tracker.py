@@ -32,7 +32,7 @@ def register() -> CommandParser:
             ExitCode.TERMINATED,
         ),
     )
-    add_settings(parser, "tracker", shows=("store", "secret", "listen", "open", "lan", "site"))
+    add_settings(parser, "tracker", shows=("store", "secret", "listen", "open"))
     return parser
 
 

@@ -148,12 +148,14 @@ class Links:
         if carries_blocks(connection) and connection.sends_blocks:
             sender = Sender(connection, self._shelf_of, self._submit, self._limits.upload)
         elif carries_blocks(connection):
+            limits = self._limits
+            is_origin = connection.remote.is_origin
             receiver = Receiver(
                 connection,
                 self._shelf_of,
                 self._submit,
                 waste=self._waste,
-                pacer=self._limits.download,
+                pacers=(limits.download, limits.origin) if is_origin else (limits.download,),
                 backlog=self._backlog,
             )
         return Link(connection, self._submit, self._handle_catalog, receiver, sender)

@@ -59,7 +59,7 @@ class Pacer:
 
 @dataclass(slots=True)
 class Limits:
-    """The three rate limits of an agent: to peers, from peers and the store together, and from the store."""
+    """The three rate limits of an agent: to peers; from anywhere; from the origin, which is the store and seeders."""
 
     upload: Pacer = field(default_factory=Pacer)
     download: Pacer = field(default_factory=Pacer)

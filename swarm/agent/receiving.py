@@ -54,7 +54,7 @@ class _Reception:
 class Receiver:
     """Takes the block frames of one connection apart and tells the node what came of them.
 
-    `waste` hears of bytes of a version that came and were of no use.
+    What comes is held to each of `pacers`. `waste` hears of bytes of a version that came and were of no use.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Receiver:
         submit: Callable[[Event], None],
         *,
         waste: Callable[[VersionId, int], None],
-        pacer: Pacer,
+        pacers: tuple[Pacer, ...],
         backlog: Backlog,
     ) -> None:
         self._connection = connection
         self._shelf_of = shelf_of
         self._submit = submit
         self._waste = waste
-        self._pacer = pacer
+        self._pacers = pacers
         self._backlog = backlog
         self._receptions: dict[int, _Reception] = {}
         self._forgotten: dict[int, VersionId] = {}
@@ -138,7 +138,8 @@ class Receiver:
         while True:
             header, payload = await self._connection.receive_frame()
             self._in_hand = header
-            await self._pacer.take(len(payload))
+            for pacer in self._pacers:
+                await pacer.take(len(payload))
             await self._backlog.wait_for_room()
             self._in_hand = None
             self._take(header, payload, keeping)

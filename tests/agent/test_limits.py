@@ -81,6 +81,24 @@ async def test_a_limit_far_below_one_block_a_second_still_moves_it(tmp_path: Pat
     assert (given_up, receipt.bytes_wasted) == ([], 0)
 
 
+async def test_what_is_taken_from_a_seeder_counts_as_from_the_origin_and_from_a_peer_does_not(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data", files=2, size=300 * KIB)
+    rate = 400 * KIB
+    took_s: dict[str, float] = {}
+    async with open_world(tmp_path) as world:
+        publication = await world.publish(data, "data:1.0.0")
+        seeder, peer = await world.seeder(publication), await world.machine(reads_store=True)
+        await peer.fetch("data:1.0.0", tmp_path / "peer")
+        for name, other in (("seeder", seeder), ("peer", peer)):
+            consumer = await world.machine(limits=Limits(origin=Pacer(rate)))
+            consumer.meet(other)
+            began_at = trio.current_time()
+            await consumer.fetch("data:1.0.0", tmp_path / f"from-{name}")
+            took_s[name] = trio.current_time() - began_at
+    at_least_s = 0.8 * publication.version.root.totals.block_bytes / rate
+    assert took_s["seeder"] >= at_least_s > took_s["peer"]
+
+
 async def test_a_limit_is_changed_while_it_holds(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", files=4)
     heard: list[e.Event] = []
@@ -95,7 +113,7 @@ async def test_a_limit_is_changed_while_it_holds(tmp_path: Path) -> None:
             nursery.start_soon(consumer.fetch, "data:1.0.0", tmp_path / "copy")
             await trio.sleep(0.5)
             assert not (tmp_path / "copy").exists()
-            consumer.agent.driver.set_limits(upload=None, download=None, origin=5000.5)
+            consumer.agent.driver.set_limits(upload=None, download=None, origin=500_000_000.5)
     assert same_trees(data, tmp_path / "copy")
     changes = [event for event in heard if isinstance(event, e.LimitsChanged)]
-    assert changes == [e.LimitsChanged(None, 100 * KIB, None), e.LimitsChanged(None, None, 5000)]
+    assert changes == [e.LimitsChanged(None, 100 * KIB, None), e.LimitsChanged(None, None, 500_000_000)]

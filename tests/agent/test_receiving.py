@@ -57,7 +57,7 @@ def make_desk(*, pacer: Pacer | None = None, backlog: Backlog | None = None) -> 
 
     shelves = {VERSION: shelf}
     receiver = Receiver(
-        connection.as_connection(), shelves.get, events.append, waste=waste, pacer=pacer or Pacer(), backlog=backlog
+        connection.as_connection(), shelves.get, events.append, waste=waste, pacers=(pacer or Pacer(),), backlog=backlog
     )
     return Desk(connection, shelf, receiver, backlog, events, wasted)
 
