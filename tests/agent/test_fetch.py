@@ -56,8 +56,8 @@ async def test_a_source_that_is_silent_is_named_although_another_knows(tmp_path:
         resolver = consumer.agent.resolver
         asked = resolver.ask
 
-        async def ask(*words: Any) -> Any:
-            answers = await asked(*words)
+        async def ask(*words: Any, **more: Any) -> Any:
+            answers = await asked(*words, **more)
             resolver.failures = {"tracker": UnreachableError("no tracker answers", hint="is it running?")}
             return answers
 
