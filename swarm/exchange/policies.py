@@ -32,7 +32,7 @@ class Policies:
     lead_in_rtts: float = 3.0
     """A reception that will have ended within so many round trips leaves its credit open already."""
 
-    closings_per_s: float = 500.0
+    closings_per_s: float = 100.0
     """How often neighbours are told that our credit is closed; 0 leaves it to declines."""
 
     has_share: bool = True

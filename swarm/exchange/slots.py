@@ -12,6 +12,11 @@ from typing import Protocol
 SLOTS_MIN = 2
 """One slot would leave the link idle between two blocks, for as long as a round trip takes."""
 
+SLOTS_LONG = 3
+LONG_BLOCKS = 400
+"""With so many blocks a whole block's delay per hop costs less than idle moments between blocks (32 peers, simulated:
+with 512 blocks three slots gave 1.036 and two 1.041; with 128 blocks 1.16 and 1.11)."""
+
 SLOTS_MAX = 8
 """Each slot more delays a whole block, and so whoever waits for it, by about one block time per hop."""
 
@@ -24,6 +29,10 @@ FULL = 0.8
 OCCUPIED = 0.5
 """Slots that were empty for more than this part of the time say nothing about the link."""
 
+SMOOTHING_S = 0.5
+"""Over so long rates are smoothed: with a tenth of a second the chances of two transfers were taken for a link that is
+not full, and swarms of equal links were 0.02 to 0.03 slower."""
+
 PROBE_S = 4.0
 """A link that shows less than it can, since all its partners are slow, is found out by one block more, so often."""
 
@@ -31,12 +40,12 @@ RUN_MAX = 64
 """Blocks of one request: the wire's bound."""
 
 
-def base_slots(rtt_s: float, block_time_s: float) -> int:
-    """The smallest k from 2 to 8 with k x block time >= 8 round trips. `block_time_s` 0 means unknown."""
-    if block_time_s <= 0:
-        return SLOTS_MIN
-    needed = -int(-(RTTS_IN_FLIGHT * rtt_s) // block_time_s)
-    return max(SLOTS_MIN, min(SLOTS_MAX, needed))
+def base_slots(rtt_s: float, block_time_s: float, blocks: int) -> int:
+    """The smallest k up to 8 with k x block time >= 8 round trips, and at least two, or three where a version has
+    many blocks."""
+    least = SLOTS_LONG if blocks >= LONG_BLOCKS else SLOTS_MIN
+    needed = -int(-(RTTS_IN_FLIGHT * rtt_s) // block_time_s) if block_time_s > 0 else 0
+    return max(least, min(SLOTS_MAX, needed))
 
 
 def run_length(rtt_s: float, block_time_s: float, slots: int) -> int:
@@ -71,16 +80,26 @@ class AdaptiveSlots:
     simulated: 1.24 and 1.17 instead of 1.12).
     """
 
+    _rate: float = 0.0
+    _part: float = 0.0
+    _asked_at: float | None = None
     _probed_at: float = 0.0
 
     def count(self, *, base: int, busy: int, occupied: float, rate: float, capacity: float, now: float) -> int:
         """Slots from now on."""
         part = min(1.0, occupied / base)
+        self._smooth(rate, part, now)
         if busy < base or part < OCCUPIED or capacity <= 0:
             return base
-        if rate < FULL * capacity * part:
+        if self._rate < FULL * capacity * self._part:
             return min(SLOTS_MAX, busy + 1)
         if now - self._probed_at >= PROBE_S:
             self._probed_at = now
             return min(SLOTS_MAX, busy + 1)
         return base
+
+    def _smooth(self, rate: float, part: float, now: float) -> None:
+        weight = 1.0 if self._asked_at is None else min(1.0, (now - self._asked_at) / SMOOTHING_S)
+        self._asked_at = now
+        self._rate += weight * (rate - self._rate)
+        self._part += weight * (part - self._part)

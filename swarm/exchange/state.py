@@ -29,6 +29,10 @@ WORST_BLOCK_BYTES = 1 << 20
 """The block length assumed while no version is open."""
 
 
+ASSUMED_RATE = 12_500_000
+"""Bytes per second: what a link is taken to do until it has shown something (100 Mbit/s)."""
+
+
 class State:
     """One agent's own things. Only `Node` makes one."""
 
@@ -75,9 +79,9 @@ class State:
         """Once a tick: round trips, base slots, runs."""
         rtts = [link.rtt_s for link in self.peers.links() if link.carries_blocks]
         self.rtt_s = median_low(rtts) if rtts else 0.0
-        shown = max(self.up.capacity(self.now), self.down.capacity(self.now))
-        block_time_s = self._mean_length() / shown if shown else 0.0
-        self.base_slots = self.policies.slots or base_slots(self.rtt_s, block_time_s)
+        shown = max(self.up.capacity(self.now), self.down.capacity(self.now)) or ASSUMED_RATE
+        block_time_s = self._mean_length() / shown
+        self.base_slots = self.policies.slots or base_slots(self.rtt_s, block_time_s, self._most_blocks())
         self.run_length = run_length(self.rtt_s, block_time_s, self.base_slots)
         self.slots_out = max(self.slots_out, self.base_slots)
         self.slots_in = max(self.slots_in, self.policies.receive_slots or self.base_slots)
@@ -110,6 +114,9 @@ class State:
     def _mean_length(self) -> float:
         lengths = [session.mean_length for session in self.sessions.values() if session.neighbours]
         return sum(lengths) / len(lengths) if lengths else WORST_BLOCK_BYTES
+
+    def _most_blocks(self) -> int:
+        return max((session.size for session in self.sessions.values() if session.neighbours), default=0)
 
     @property
     def lead_s(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
+from swarm.exchange.policies import Policies
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
 from tests.exchange.script import LENGTH, VERSION, Script, agent, of, sent
@@ -80,7 +81,7 @@ def test_a_request_without_a_grant_ends_the_connection() -> None:
 
 
 def origin(blocks: int = 4) -> Script:
-    node = Script()
+    node = Script(policies=Policies(slots=2))
     node.open(blocks=blocks, have=((0, blocks),), is_origin=True)
     node.wait(4.0)
     return node

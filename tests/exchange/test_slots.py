@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.exchange.slots import PROBE_S, SLOTS_MAX, SLOTS_MIN, AdaptiveSlots, FixedSlots, base_slots, run_length
+from swarm.exchange.slots import (
+    LONG_BLOCKS,
+    PROBE_S,
+    SLOTS_MAX,
+    SLOTS_MIN,
+    AdaptiveSlots,
+    FixedSlots,
+    base_slots,
+    run_length,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,7 +29,13 @@ from swarm.exchange.slots import PROBE_S, SLOTS_MAX, SLOTS_MIN, AdaptiveSlots, F
     ],
 )
 def test_slots_cover_eight_round_trips_between_two_and_eight(rtt_s: float, block_time_s: float, slots: int) -> None:
-    assert base_slots(rtt_s, block_time_s) == slots
+    assert base_slots(rtt_s, block_time_s, 100) == slots
+
+
+def test_versions_of_many_blocks_have_three_at_least() -> None:
+    assert base_slots(0.002, 0.084, LONG_BLOCKS - 1) == 2
+    assert base_slots(0.002, 0.084, LONG_BLOCKS) == 3
+    assert base_slots(0.1, 0.084, LONG_BLOCKS) == 8
 
 
 def test_where_even_eight_slots_do_not_cover_them_a_grant_covers_several_blocks() -> None:
@@ -42,6 +57,14 @@ def test_a_link_that_is_not_full_gets_one_slot_more() -> None:
 
 def test_a_full_link_gets_none() -> None:
     assert count(AdaptiveSlots(), rate=90.0) == SLOTS_MIN
+
+
+def test_a_tenth_of_a_second_is_chance() -> None:
+    rule = AdaptiveSlots()
+    for tenth in range(10):
+        assert count(rule, rate=95.0, now=tenth / 10) == SLOTS_MIN
+    assert count(rule, rate=40.0, now=1.0) == SLOTS_MIN
+    assert [count(rule, rate=40.0, now=1.0 + tenth / 10) for tenth in range(1, 5)][-1] == SLOTS_MIN + 1
 
 
 def test_a_rate_that_is_low_because_slots_were_empty_says_nothing() -> None:
