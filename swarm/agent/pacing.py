@@ -30,17 +30,32 @@ class Pacer:
 
     def __init__(self, rate: float | None = None) -> None:
         self._rate = rate
+        self._booked = 0
+        """Bytes that were asked for so far: who asks gets the next place in this row."""
         self._free_at = float("-inf")
-        """When everything that was let pass so far would have passed at exactly the rate."""
+        """When everything booked so far will have passed at exactly the rate."""
+        self._changed = trio.Event()
+        self._waiting = 0
 
     @property
     def rate(self) -> float | None:
         """Bytes per second, None for no limit."""
         return self._rate
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._waiting)
+
     def set_rate(self, rate: float | None) -> None:
-        """Changes the limit; who waits already keeps the time that it was given, for at most one quantum each."""
+        """Changes the limit, also for those who wait already."""
+        if self._rate is not None and rate is not None:
+            # What has gone ahead of its time is not held against a much lower limit: that would be a long silence.
+            paid_at = trio.current_time() + AHEAD_S
+            self._free_at = min(self._free_at, paid_at) + max(0.0, self._free_at - paid_at) * self._rate / rate
         self._rate = rate
+        self._changed.set()
+        self._changed = trio.Event()
 
     def frame_bytes(self, most: int) -> int:
         """How much of `most` to send in one piece, so that a low limit does not become long silences."""
@@ -53,8 +68,22 @@ class Pacer:
             count -= quantum
             now = trio.current_time()
             self._free_at = max(self._free_at, now - BEHIND_S) + quantum / self._rate
+            self._booked += quantum
             if self._free_at > now + AHEAD_S:
-                await trio.sleep_until(self._free_at - AHEAD_S)
+                await self._wait_for(self._booked)
+
+    async def _wait_for(self, place: int) -> None:
+        """Until what was booked up to `place` may pass; the rate may change meanwhile."""
+        self._waiting += 1
+        try:
+            while self._rate is not None:
+                passes_at = self._free_at - (self._booked - place) / self._rate - AHEAD_S
+                if passes_at <= trio.current_time():
+                    return
+                with trio.move_on_at(passes_at):
+                    await self._changed.wait()
+        finally:
+            self._waiting -= 1
 
 
 @dataclass(slots=True)

@@ -86,29 +86,58 @@ async def test_without_a_limit_nothing_waits(autojump_clock: trio.testing.MockCl
 
 
 @pytest.mark.parametrize("before", [None, 10 * KB, 10_000 * KB])
-@pytest.mark.parametrize("after", [None, 100 * KB])
-async def test_a_change_counts_within_a_quantum_each(
+@pytest.mark.parametrize("after", [None, 100 * KB, 1000 * KB])
+async def test_a_change_counts_at_once_also_for_who_waits(
     autojump_clock: trio.testing.MockClock, before: int | None, after: int | None
 ) -> None:
+    """At 10 KB a second eight waiting quanta alone would keep a raised limit down for 52 s."""
     pacer = Pacer(before)
+    takers = [Taker(pacer, 65_483, busy_s=0.001) for _ in range(8)]
     taken = 0
 
-    async def take() -> None:
+    async def change_and_count() -> None:
         nonlocal taken
-        while True:
-            await pacer.take(10 * QUANTUM_BYTES)
-            taken += 10 * QUANTUM_BYTES
-            await trio.sleep(0.001)
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(take)
         await trio.sleep(1)
         pacer.set_rate(after)
-        await trio.sleep(10)  # what waits keeps its time: at 10 KB a second a quantum is 6.6 s
-        taken = 0
-        await trio.sleep(60)
-        nursery.cancel_scope.cancel()
-    assert taken > 1_000_000_000 if after is None else taken == pytest.approx(60 * after, rel=0.15)
+        already = sum(taker.taken for taker in takers)
+        await trio.sleep(10)
+        taken = sum(taker.taken for taker in takers) - already
+
+    await run_for(11.5, change_and_count, *(taker.run for taker in takers))
+    if after is None:
+        assert taken > 100_000_000
+    else:
+        assert 0.95 * 10 * after - 65_483 <= taken <= 1.05 * 10 * after + 8 * 65_483
+
+
+async def test_a_limit_that_is_lowered_again_and_again_is_never_exceeded(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    pacer = Pacer(8000 * KB)
+    takers = [Taker(pacer, 16_000) for _ in range(4)]
+    allowed = 0.0
+
+    async def change() -> None:
+        nonlocal allowed
+        while True:
+            for rate in (8000 * KB, 100 * KB, 1000 * KB, 400 * KB):
+                pacer.set_rate(rate)
+                allowed += rate * 0.5
+                await trio.sleep(0.5)
+
+    await run_for(19.99, change, *(taker.run for taker in takers))
+    taken = sum(taker.taken for taker in takers)
+    assert 0.95 * allowed <= taken <= 1.05 * allowed
+
+
+async def test_it_says_whether_it_holds_anybody_up(autojump_clock: trio.testing.MockClock) -> None:
+    pacer = Pacer(100 * KB)
+    assert not pacer.is_holding
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pacer.take, 1000 * KB)
+        await trio.sleep(1)
+        assert pacer.is_holding
+    assert not pacer.is_holding
 
 
 def test_a_low_limit_makes_short_frames() -> None:
