@@ -84,6 +84,8 @@ class Machine:
         self.bans: list[AgentId] = []
         self.messages = 0
         self.on_handled: Callable[[Machine], None] = _ignore
+        self.on_ended: Callable[[Machine], None] = _ignore
+        """It is complete, or gone: called once for each."""
         self._dataset: Dataset | None = None
         self._reads: dict[Index, int] = {}
         self._is_reporting = False
@@ -122,6 +124,7 @@ class Machine:
         """The cable is pulled: nobody is told."""
         self.is_alive = False
         self.freeze()
+        self.on_ended(self)
 
     def freeze(self) -> None:
         """Nothing is sent, received or decided from now on."""
@@ -192,6 +195,7 @@ class Machine:
                 self.fabric.world.after(0.0, self.submit, e.VersionUnknown(command.version))
             case c.Completed():
                 self.completed_at = self.fabric.world.now
+                self.on_ended(self)
             case c.Released():
                 self._released()
             case c.BlockUnavailable():

@@ -46,6 +46,7 @@ class Simulation:
         self.checkers = Checkers(self.dataset, every=every)
         for machine in self.machines:
             self.checkers.watch(machine)
+            machine.on_ended = self._stop_if_over
 
     @property
     def machines(self) -> list[Machine]:
@@ -140,12 +141,14 @@ class Simulation:
     def run(self) -> Report:
         """Until everybody who lives is done, or it is stuck."""
         self.world.at(STALL_STEP_S, self._watch_stalls)
-        self.world.run(self._is_over, limit_s=60.0 + self.scenario.limit_factor * self.limit_s)
+        self._stop_if_over()
+        self.world.run(limit_s=60.0 + self.scenario.limit_factor * self.limit_s)
         self.checkers.finish(self._owed(), self.world.now)
         return self._report()
 
-    def _is_over(self) -> bool:
-        return all(machine.completed_at is not None for machine in self._owed())
+    def _stop_if_over(self, _: Machine | None = None) -> None:
+        if all(machine.completed_at is not None for machine in self._owed()):
+            self.world.stop()
 
     def _owed(self) -> list[Machine]:
         """Those who must finish: the living and honest. Nobody owes a liar anything."""

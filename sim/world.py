@@ -23,6 +23,7 @@ class World:
         self.events = 0
         self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._sequence = 0
+        self._is_stopped = False
 
     def rng(self, purpose: str) -> Random:
         """A rng of its own for a purpose: another machine or fault does not change everybody's luck."""
@@ -35,19 +36,23 @@ class World:
 
     def after(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
         """Something is to happen later."""
-        self.at(self.now + delay_s, call, *args)
+        self._sequence += 1
+        now = self.now
+        heapq.heappush(self._heap, (now + delay_s if delay_s > 0 else now, self._sequence, call, args))
 
-    def run(self, until: Callable[[], bool], *, limit_s: float) -> bool:
-        """Lets time pass until `until()` holds (True), or nothing is to come, or the limit is reached (False)."""
-        heap = self._heap
-        while heap:
-            if until():
-                return True
-            time, _, call, args = heapq.heappop(heap)
+    def stop(self) -> None:
+        """`run` ends with what is happening now."""
+        self._is_stopped = True
+
+    def run(self, *, limit_s: float) -> bool:
+        """Lets time pass until somebody calls `stop` (True), or nothing is to come, or the limit is reached (False)."""
+        heap, pop = self._heap, heapq.heappop
+        while heap and not self._is_stopped:
+            time, _, call, args = pop(heap)
             if time > limit_s:
                 self.now = limit_s
-                return until()
+                break
             self.now = time
             self.events += 1
             call(*args)
-        return until()
+        return self._is_stopped

@@ -16,7 +16,7 @@ def network() -> tuple[World, Network, list[tuple[int, float]]]:
 
 
 def run(world: World, limit_s: float = 1e6) -> None:
-    world.run(lambda: False, limit_s=limit_s)
+    world.run(limit_s=limit_s)
 
 
 def start(net: Network, up: Line, down: Line, size: float, ends: list[tuple[int, float]], world: World) -> Flow:

@@ -21,14 +21,14 @@ def test_what_is_due_at_one_moment_happens_in_the_order_in_which_it_was_put() ->
     world, seen = World(1), []
     for name, time in (("late", 2.0), ("first", 1.0), ("second", 1.0)):
         world.at(time, seen.append, name)
-    world.run(lambda: False, limit_s=10.0)
+    world.run(limit_s=10.0)
     assert seen == ["first", "second", "late"]
 
 
 def test_time_stops_at_the_limit() -> None:
     world = World(1)
     world.at(5.0, lambda: None)
-    assert not world.run(lambda: False, limit_s=3.0)
+    assert not world.run(limit_s=3.0)
     assert world.now == 3.0
 
 
