@@ -1,9 +1,10 @@
 """`swarm fetch --background`: once the data is in place, a process of its own does the lingering.
 
 Forking a process that runs trio, threads and sockets is not to be had safely, so this starts a fresh `swarm serve DEST`
-in a session of its own, with the same options and environment, its output in a log under `$SWARM_HOME`. Between the
-two processes the machine gives nothing for about a second, and comes back to its neighbours under a new peer id but
-the same agent id. A secret travels in the environment, never on a command line that `ps` shows.
+in a session of its own, with the same options and environment, its output in a log under `$SWARM_HOME`. Between the two
+processes the machine gives nothing for about a second, and comes back to its neighbours as somebody new: under the
+agent key that `serve` keeps in `$SWARM_HOME`, where a fetch has a fresh one for each run. A secret travels in the
+environment, never on a command line that `ps` shows.
 """
 
 from __future__ import annotations

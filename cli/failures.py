@@ -10,28 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cli.exit_codes import ExitCode
-from swarm.errors import InternalError, SwarmError
+from swarm.errors import NO_ROOM, InternalError, SwarmError, leaves, most_telling
 
 ISSUES = "the project's issue tracker"
-
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
-
-_TELLING = (
-    ExitCode.REFUSED,
-    ExitCode.NOT_VERIFIED,
-    ExitCode.CONFLICT,
-    ExitCode.SOURCE_CHANGED,
-    ExitCode.NO_ROOM,
-    ExitCode.USAGE,
-    ExitCode.NOT_FOUND,
-    ExitCode.INTERNAL,
-    ExitCode.UNREACHABLE,
-)
-"""Of several errors the first kind in this row decides: later kinds are often consequences of earlier ones."""
 
 
 class Interrupted(Exception):
@@ -58,7 +42,7 @@ def failure_of(error: BaseException) -> Failure:
     found = telling(error)
     if isinstance(found, SwarmError) and not isinstance(found, InternalError):
         return Failure(found.message, found.hint, found.exit_code, details=_traceback(error))
-    if isinstance(found, OSError) and found.errno in _NO_ROOM:
+    if isinstance(found, OSError) and found.errno in NO_ROOM:
         name = f"{os.fsdecode(found.filename)}: " if isinstance(found.filename, str | bytes) else ""
         hint = "make room, and start it again" if found.errno in (errno.ENOSPC, errno.EDQUOT) else "check the rights"
         return Failure(f"{name}{found.strerror}", hint, ExitCode.NO_ROOM, details=_traceback(error))
@@ -75,26 +59,9 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def telling(error: BaseException) -> BaseException:
-    """The leaf of an exception group that says most; of equals the first. An error that is no group is itself."""
-    leaves = tuple(_leaves(error))
-    return min(leaves, key=_rank) if leaves else error
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _leaves(one)
-    elif type(error).__name__ != "Cancelled":
-        yield error
-
-
-def _rank(error: BaseException) -> int:
-    if isinstance(error, KeyboardInterrupt | Interrupted):
-        return -1
-    if isinstance(error, SwarmError):
-        return _TELLING.index(ExitCode(error.exit_code))
-    is_room = isinstance(error, OSError) and error.errno in _NO_ROOM
-    return _TELLING.index(ExitCode.NO_ROOM if is_room else ExitCode.INTERNAL)
+    """The leaf of an exception group that says most: that somebody has ended the command, else what `errors` ranks."""
+    ended = (leaf for leaf in leaves(error) if isinstance(leaf, KeyboardInterrupt | Interrupted))
+    return next(ended, None) or most_telling(error)
 
 
 def _traceback(error: BaseException) -> str:

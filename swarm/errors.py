@@ -24,11 +24,21 @@
     └── TransportError       4      a connection could not be made or has ended
 
 A foreign exception (libp2p, botocore, sqlite) ends at the adapter that imports the library.
+
+trio gathers in groups what fails at once; `most_telling` says which one of a group a caller hears of.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+import errno
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS))
+"""What the system says about room and rights, wherever it comes up; exit code 6."""
+
+TELLING: Final = (5, 7, 8, 9, 6, 2, 3, 1, 4)
+"""Exit codes: of several errors the first in this row decides; later ones are often consequences of earlier ones."""
 
 
 class SwarmError(Exception):
@@ -163,3 +173,32 @@ class TransportError(SwarmError):
     """A connection could not be made, or has ended."""
 
     exit_code = 4
+
+
+def most_telling(error: BaseException) -> BaseException:
+    """The leaf of an exception group that says most; of equals the first. An error that is no group is itself.
+
+    What is no Exception (KeyboardInterrupt) comes before all, trio's Cancelled after all, and what nobody has foreseen
+    counts as internal.
+    """
+    return min(leaves(error), key=_rank)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors in a group and in the groups within it, in their order."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from leaves(one)
+    else:
+        yield error
+
+
+def _rank(error: BaseException) -> int:
+    if type(error).__name__ == "Cancelled":  # by its name: trio is not imported for this
+        return len(TELLING)
+    if not isinstance(error, Exception):
+        return -1
+    if isinstance(error, SwarmError):
+        return TELLING.index(error.exit_code)
+    is_room = isinstance(error, OSError) and error.errno in NO_ROOM
+    return TELLING.index(PermissionError_.exit_code if is_room else InternalError.exit_code)

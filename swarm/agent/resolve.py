@@ -22,7 +22,7 @@ from swarm.agent.listing import NEIGHBOUR_BYTES_MAX, TRACKER_BYTES_MAX, with_eve
 from swarm.agent.recordbook import Recordbook
 from swarm.agent.roots import LAN_S, RootSources, RootStore
 from swarm.agent.tracker_link import TrackerLink
-from swarm.errors import RefusedError, SwarmError, UnreachableError
+from swarm.errors import RefusedError, SwarmError, UnreachableError, most_telling
 from swarm.protocol.ids import VersionId
 from swarm.protocol.messages import CatalogMessage, Redirect, Resolve, Resolved
 from swarm.protocol.names import nearest
@@ -231,12 +231,9 @@ async def _note_failure(found: _Round, source: str, ask: Callable[[_Round], Awai
     try:
         await ask(found)
     except* SwarmError as group:
-        found.failures[source] = _first(group)
-
-
-def _first(group: BaseExceptionGroup[SwarmError]) -> SwarmError:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+        error = most_telling(group)
+        assert isinstance(error, SwarmError)
+        found.failures[source] = error
 
 
 def _answer(source: str, answer: Resolved) -> Answer:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from swarm.errors import InternalError, SwarmError
+from swarm.errors import SwarmError, leaves, most_telling
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,19 +20,8 @@ def unwrapped(service: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         try:
             return await service(*args, **kwargs)
         except BaseExceptionGroup as group:
-            leaves = list(_leaves(group))
-            ours = [error for error in leaves if isinstance(error, SwarmError)]
-            if len(ours) != len(leaves):
-                raise
-            telling = [error for error in ours if not isinstance(error, InternalError)]
-            raise (telling or ours)[0] from group
+            if all(isinstance(error, SwarmError) for error in leaves(group)):
+                raise most_telling(group) from group
+            raise
 
     return run
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error

@@ -19,7 +19,10 @@ from swarm.protocol.keys import LEASE_CONTEXT, SigningKey
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """`expires` and `tracker_epoch` are Unix milliseconds; `number` is unique within the epoch; `indexes` are runs."""
+    """`expires` and `tracker_epoch` are Unix milliseconds; `number` is unique within the epoch; `indexes` are runs.
+
+    `expires` is that of the grant: renewing makes no new token, so the tracker's word outlives it.
+    """
 
     tracker_epoch: int
     number: int

@@ -15,7 +15,7 @@ import trio
 
 from swarm.dataset.entries import Scan, name_some, show
 from swarm.dataset.scan import check_unchanged, scan
-from swarm.errors import NotFoundError, UsageError
+from swarm.errors import NotFoundError, UsageError, most_telling
 from swarm.protocol.ids import BlockId, short
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.manifest import Root
@@ -67,14 +67,7 @@ async def publish(
     try:
         return await publishing.run(source, goals_of(names), now_ms)
     except BaseExceptionGroup as group:
-        raise _first(group) from None
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Many requests are under way at once, but one error says it: the others have the same cause, or are cancelled."""
-    errors = group.subgroup(Exception) or group
-    first = errors.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+        raise most_telling(group) from None  # one says it: the others have the same cause, or less to say
 
 
 class _Publishing:

@@ -15,6 +15,7 @@ from swarm.dataset.selection import Selection
 from swarm.dataset.source import Source
 from swarm.errors import (
     ConflictError,
+    NoSpaceError,
     NotFoundError,
     PermissionError_,
     RefusedError,
@@ -356,6 +357,26 @@ async def test_a_store_that_fails_is_one_plain_error(producer: Producer, monkeyp
     with pytest.raises(UnavailableError, match="the store is down"):
         await producer.publish("name", options=PublishOptions(average=64 * 1024))
     await expect_no_tag(producer)
+
+
+async def test_of_two_failures_at_once_the_one_that_says_more_is_told(
+    producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_tree(producer.data, {f"{n}": noise(n, 200_000) for n in range(10)})
+    failures = iter((UnavailableError("the store is down"), NoSpaceError("the store is full")))
+    both = trio.Event()
+
+    async def fail(_store: object, _block: BlockId, _data: bytes) -> None:
+        failure = next(failures, None)
+        if isinstance(failure, NoSpaceError):
+            both.set()
+        with trio.CancelScope(shield=True):  # as a request that is under way in a thread
+            await both.wait()
+        raise failure or UnavailableError("later")
+
+    monkeypatch.setattr(Store, "put_block", fail)
+    with pytest.raises(NoSpaceError, match="the store is full"):
+        await producer.publish("name", options=PublishOptions(average=64 * 1024))
 
 
 async def test_what_was_condemned_meanwhile_is_sent_again(producer: Producer, monkeypatch: pytest.MonkeyPatch) -> None:
