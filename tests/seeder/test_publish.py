@@ -366,7 +366,7 @@ async def test_of_two_failures_at_once_the_one_that_says_more_is_told(
     failures = iter((UnavailableError("the store is down"), NoSpaceError("the store is full")))
     both = trio.Event()
 
-    async def fail(_store: object, _block: BlockId, _data: bytes) -> None:
+    async def fail(*_words: object, **_options: object) -> None:
         failure = next(failures, None)
         if isinstance(failure, NoSpaceError):
             both.set()
