@@ -12,7 +12,7 @@ from swarm.protocol import cbor
 from swarm.protocol.bounds import LEASE_BYTES_MAX, LEASE_INDEXES_MAX, TIME_MS_MAX
 from swarm.protocol.envelope import seal, unseal
 from swarm.protocol.fields import Field, Schema
-from swarm.protocol.forms import DIGEST, RunsOf, Uint
+from swarm.protocol.forms import DIGEST, Boolean, RunsOf, Uint
 from swarm.protocol.ids import AgentId, Runs, VersionId
 from swarm.protocol.keys import LEASE_CONTEXT, SigningKey
 
@@ -21,7 +21,8 @@ from swarm.protocol.keys import LEASE_CONTEXT, SigningKey
 class Lease:
     """`expires` and `tracker_epoch` are Unix milliseconds; `number` is unique within the epoch; `indexes` are runs.
 
-    `expires` is that of the grant: renewing makes no new token, so the tracker's word outlives it.
+    `expires` is that of the grant: renewing makes no new token, so the tracker's word outlives it. `from_peers`: the
+    blocks are to be taken from agents of other sites, not from the store.
     """
 
     tracker_epoch: int
@@ -30,6 +31,7 @@ class Lease:
     indexes: Runs
     agent: AgentId
     expires: int
+    from_peers: bool = False
 
 
 LEASE = Schema(
@@ -42,6 +44,7 @@ LEASE = Schema(
         Field(5, "indexes", RunsOf(LEASE_INDEXES_MAX, LEASE_INDEXES_MAX)),
         Field(6, "agent", DIGEST),
         Field(7, "expires", Uint(TIME_MS_MAX)),
+        Field(8, "from_peers", Boolean(), False),
     ),
     v=1,
 )

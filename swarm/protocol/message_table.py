@@ -375,10 +375,11 @@ TRACKER_KINDS = (
         134,
         m.LeaseWanted,
         MEDIUM,
-        "agent to tracker: it could read from the store",
+        "agent to tracker: it could read from the store, or take blocks over its site's border",
         _version(),
         Field(3, "count", COUNT),
         Field(4, "lacks", RUNS, None),
+        Field(5, "from_peers", Boolean(), False),
     ),
     _kind(
         135,
@@ -412,7 +413,23 @@ TRACKER_KINDS = (
         _version(3),
         Field(4, "runs", RUNS, ()),
     ),
-    _kind(139, m.Orphans, MEDIUM, "agent to tracker, after its patience", _version(), Field(3, "runs", RUNS)),
+    _kind(
+        139,
+        m.Orphans,
+        MEDIUM,
+        "agent to tracker, after its patience",
+        _version(),
+        Field(3, "runs", RUNS),
+        Field(4, "from_peers", Boolean(), False),
+    ),
+    _kind(
+        140,
+        m.Entered,
+        MEDIUM,
+        "agent to tracker: a seeder in another site gives it these",
+        _version(),
+        Field(3, "runs", RUNS),
+    ),
 )
 
 KINDS = (*CONNECTION_KINDS, *CATALOG_KINDS, *PEER_KINDS, *TRACKER_KINDS)

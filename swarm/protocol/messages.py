@@ -431,7 +431,7 @@ class NeedPeers:
 
 @dataclass(frozen=True, slots=True)
 class HandOut:
-    """Peers to connect to."""
+    """Peers to connect to. One that is the receiver itself says in which site the tracker takes it to be."""
 
     version: VersionId
     peers: tuple[PeerInfo, ...]
@@ -439,11 +439,16 @@ class HandOut:
 
 @dataclass(frozen=True, slots=True)
 class LeaseWanted:
-    """The sender could hold `count` leases at once, those it holds among them; 0: none. `lacks` narrows the choice."""
+    """The sender could hold `count` leases at once, those it holds among them; 0: none. `lacks` narrows the choice.
+
+    `from_peers`: leases to take blocks from agents of other sites, beside those of the store. `lacks` then is what such
+    agents have and nobody in the sender's site is known to have.
+    """
 
     version: VersionId
     count: int
     lacks: Runs | None = None
+    from_peers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,7 +494,19 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """Blocks that the sender lacks and that nobody it knows holds or receives, after its patience is over."""
+    """Blocks that the sender lacks and that nobody it knows holds or receives, after its patience is over.
+
+    `from_peers`: agents of other sites hold them, but nobody in its own.
+    """
+
+    version: VersionId
+    runs: Runs
+    from_peers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Blocks that the sender is receiving from a seeder in another site: so they enter its own, without a lease."""
 
     version: VersionId
     runs: Runs
@@ -526,6 +543,7 @@ TrackerMessage = (
     | LeaseFenced
     | Share
     | Orphans
+    | Entered
 )
 ExchangeMessage = PeerMessage | TrackerMessage | Alive
 Message = ConnectionMessage | CatalogMessage | PeerMessage | TrackerMessage

@@ -74,6 +74,9 @@ MESSAGES: dict[str, m.Message] = {
     "count": m.Count(ROOT_ID, 9, lacks=True),
     "leases": m.Leases((m.LeaseReport(7, m.LeaseState.MOVING, 65_536),)),
     "share": m.Share(1_700_000_000_000, ROOT_ID, ((0, 13),)),
+    "lease wanted, over a border": m.LeaseWanted(ROOT_ID, 2, ((3, 1), (7, 2)), from_peers=True),
+    "orphans, over a border": m.Orphans(ROOT_ID, ((7, 2),), from_peers=True),
+    "entered": m.Entered(ROOT_ID, ((3, 1),)),
 }
 
 
@@ -107,6 +110,7 @@ def formats() -> dict[str, str]:
         "tag record": sign_tag_record(tag, KEY).hex(),
         "tombstone": sign_tag_record(tombstone, KEY).hex(),
         "lease": sign_lease(lease(), OTHER_KEY).hex(),
+        "lease from peers": sign_lease(lease(from_peers=True), OTHER_KEY).hex(),
         "proof of the secret": proof.hex(),
         "frame": pack(FrameHeader(5, 9, 131_072, 18_928, 150_000, Flags.LAST)).hex(),
         "aborted frame": pack(abort(5, 9, 65_483, 150_000, is_lost=True)).hex(),
