@@ -27,6 +27,9 @@ HAVES_S = 0.25
 PROMISE_S = 2.0
 """A promised block without a byte for this long is asked for elsewhere."""
 
+STORE_SILENCE_S = 10.0
+"""A read from the store without a byte for this long fails: the stores' own time-out (`swarm.store.options`)."""
+
 LATE_S = 10.0
 LATE_TIMES = 10.0
 """A block that will need this much longer, and so many times what blocks usually take, is asked for elsewhere where

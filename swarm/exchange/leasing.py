@@ -12,7 +12,7 @@ from swarm.exchange.commands import BlockUnavailable, CancelStoreRead, ReadStore
 from swarm.exchange.config import LEASES_S
 from swarm.exchange.events import StoreFailed, StoreRead
 from swarm.exchange.leases import HeldLease, HeldLeases
-from swarm.exchange.ownership import is_in_first_share, rank, seed_of
+from swarm.exchange.ownership import is_in_first_share, rank, score, seed_of
 from swarm.exchange.session import Session
 from swarm.exchange.state import State
 from swarm.exchange.store_reads import Climb, StoreReads
@@ -292,10 +292,10 @@ class Leasing:
         """A block that nobody alive has or is known to receive, and that is ours to read."""
         picker, state = session.picker, self._state
         candidates = picker.free & ~picker.availability.held() & ~self._failed.get(session.version, 0)
-        candidates &= ~_had_by_origins(session)
+        candidates &= ~self.had_by_origins(session)
         own = self._seed(state.agent, session.version)
-        others = self._other_owners(session)
-        is_early = state.config.waits_for_lan and state.now - session.opened_at < state.policies.patience.lan_s
+        others = list(self._other_owners(session))
+        is_early = self._is_early(session)
         patience = state.policies.patience.ranks(state.now - session.news_at)
         pages = candidates & full(session.page_count)
         for index in self._some(pages or candidates):
@@ -314,14 +314,19 @@ class Leasing:
             return some
         return [choose(candidates, self._state.rng) for _ in range(LOOKED_AT_MAX)]
 
-    def _other_owners(self, session: Session) -> list[int]:
-        """Seeds of living neighbours that read the store and lack something."""
+    def _is_early(self, session: Session) -> bool:
+        """Whether others may be about to be discovered."""
+        state = self._state
+        return state.config.waits_for_lan and state.now - session.opened_at < state.policies.patience.lan_s
+
+    def _other_owners(self, session: Session) -> dict[int, AgentId]:
+        """Living neighbours that read the store and lack something, by seed."""
         version = session.version
-        return [
-            self._seed(peer.agent, version)
+        return {
+            self._seed(peer.agent, version): peer.agent
             for peer in session.neighbours.values()
             if peer.reads_store and peer.possessions[version].lacks
-        ]
+        }
 
     def _seed(self, agent: AgentId, version: VersionId) -> int:
         seed = self._seeds.get((agent, version))
@@ -337,7 +342,7 @@ class Leasing:
         """Says which blocks cannot be had: the store has not got them, and for a while nobody alive has."""
         failed = self._failed.get(session.version, 0) & session.picker.free
         failed &= ~session.picker.availability.held() & ~self._unavailable.get(session.version, 0)
-        failed &= ~_had_by_origins(session)
+        failed &= ~self.had_by_origins(session)
         if not failed or self._state.now - session.news_at < self._state.policies.patience.unavailable_s:
             return
         self._unavailable[session.version] = self._unavailable.get(session.version, 0) | failed
@@ -345,18 +350,37 @@ class Leasing:
         for index in indexes_of(failed):
             self._state.commands.append(BlockUnavailable(session.version, Index(index), bool(corrupt >> index & 1)))
 
+    # --- questions ------------------------------------------------------------------------------
+
+    def failed(self, version: VersionId) -> int:
+        """What the store has not got, or has corrupt."""
+        return self._failed.get(version, 0)
+
+    def is_corrupt(self, version: VersionId, index: int) -> bool:
+        """Of a block that has failed: whether the store has other bytes for it."""
+        return bool(self._corrupt.get(version, 0) >> index & 1)
+
+    def waits_for_others(self, session: Session, index: int) -> bool:
+        """Whether a block is not read yet since others may be about to be discovered."""
+        return self._is_early(session) and not is_in_first_share(self._seed(self._state.agent, session.version), index)
+
+    def owner(self, session: Session, index: int) -> tuple[int, AgentId | None]:
+        """How many come before this agent as a block's reader, where nobody leases; and the first of them."""
+        others, own = self._other_owners(session), self._seed(self._state.agent, session.version)
+        before = sorted((score(seed, index), agent) for seed, agent in others.items())
+        return rank(own, others, index), before[0][1] if before else None
+
+    def had_by_origins(self, session: Session) -> int:
+        """What a living seeder has is left to it; what it has lost (somebody edited a file) the store must give."""
+        had = 0
+        for peer in session.neighbours.values():
+            possession = peer.possessions[session.version]
+            if possession.is_origin:
+                had |= possession.have
+        return had
+
     def check(self) -> None:
         """Raises AssertionError where leases, reads and credit contradict each other."""
         self.held.check()
         for held in self.held:
             assert held.is_reading == ((held.version, held.index) in self.reads.readings)
-
-
-def _had_by_origins(session: Session) -> int:
-    """What a living seeder has is left to it; what it has lost (somebody edited a file) the store must give."""
-    had = 0
-    for peer in session.neighbours.values():
-        possession = peer.possessions[session.version]
-        if possession.is_origin:
-            had |= possession.have
-    return had

@@ -26,7 +26,8 @@ from swarm.exchange.state import State
 from swarm.exchange.statistics import NodeStatistics, SessionStatistics
 from swarm.exchange.taking import Taking
 from swarm.exchange.tracking import Tracking
-from swarm.exchange.why import why
+from swarm.exchange.wait import Wait
+from swarm.exchange.why import Why
 from swarm.protocol import messages as m
 from swarm.protocol.ids import AgentId, Index, VersionId
 
@@ -48,6 +49,7 @@ class Node:
         self._tracking = Tracking(self._state, self._dialling)
         self._sharing = Sharing(self._state, self._tracking)
         self._leasing = Leasing(self._state, self._tracking)
+        self._why = Why(self._state, self._tracking, self._leasing, self._dialling)
         self._ticked_at = float("-inf")
         self._announced_at = float("-inf")
         self._reviewed_at = float("-inf")
@@ -230,6 +232,8 @@ class Node:
     def _ban(self, peer: Peer, reason: str) -> None:
         if self._state.bans.ban(peer.agent, reason):
             self._state.commands.append(Banned(peer.agent, reason))
+        for session in self._state.sessions.values():
+            session.part_from_liar(peer, reason)
         self._dialling.forget(peer.agent)
         for link in list(peer.links.values()):
             self._meeting.disconnect(link, f"banned: {reason}")
@@ -444,7 +448,7 @@ class Node:
         if self._state.is_leaving:
             return
         self._state.is_leaving = True
-        self._leave_by = self._state.now + LEAVE_S
+        self._leave_by = self._why.leaves_by = self._state.now + LEAVE_S
         self._leasing.return_all()
         for session in self._state.sessions.values():
             self._taking.close(session)
@@ -464,8 +468,16 @@ class Node:
     # --- questions ------------------------------------------------------------------------------
 
     def why(self, version: VersionId, index: int, now: float) -> str:
-        """One sentence: what a block waits for, and for how long at most."""
-        return why(self._state, self._tracking, self._leasing, version=version, index=index, now=now)
+        """One sentence: what a block waits for, since when, and what happens at the bound."""
+        return str(self._why.wait(version, index, now))
+
+    def wait(self, version: VersionId, index: int, now: float) -> Wait:
+        """The same, in parts."""
+        return self._why.wait(version, index, now)
+
+    def waits(self, version: VersionId, now: float) -> tuple[tuple[Wait, int], ...]:
+        """What the blocks that a version lacks wait for, the longest wait of each kind first, with their number."""
+        return self._why.waits(version, now)
 
     def statistics(self) -> NodeStatistics:
         """A snapshot."""

@@ -7,6 +7,7 @@ leasing) decide what to say.
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from typing import TYPE_CHECKING
 
 from swarm.exchange.bitset import full, mask_of
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 MEAN_OF_LONGEST = 4
 """The cutter's maximum is four times its average: the guess while no length is known."""
+
+
+BANNED_MAX = 16
+"""Banned holders remembered, for whoever asks why a block cannot be had: each costs a bit a block."""
 
 
 class Session:
@@ -61,6 +66,8 @@ class Session:
         """Neighbours more than usual, while those there are have nothing new."""
         self.completed_at: float | None = None
         self.is_released = False
+        self.banned: deque[tuple[int, str]] = deque(maxlen=BANNED_MAX)
+        """What those who were banned had, and why they were."""
         self.bytes_received = 0
         self.bytes_from_store = 0
         self._lengths = array("I", bytes(4 * self.size))
@@ -179,6 +186,16 @@ class Session:
             self.share.spreading.gone(peer.agent)
         peer.possessions.pop(self.version, None)
         self.neighbours.pop(peer.agent, None)
+
+    def part_from_liar(self, peer: Peer, reason: str) -> None:
+        """A neighbour is about to be banned."""
+        possession = self.possession(peer)
+        if possession is not None and possession.have:
+            self.banned.append((possession.have, reason))
+
+    def banned_holder(self, index: int) -> str | None:
+        """Why somebody was banned who had a block; None where nobody was."""
+        return next((reason for had, reason in reversed(self.banned) if had >> index & 1), None)
 
     def channel_to(self, peer: Peer) -> Channel | None:
         """The connection on which a neighbour hears our news of this version: once per pair."""

@@ -86,7 +86,7 @@ class StoreReads:
 
     def __init__(self, rng: Random) -> None:
         self.readings: dict[tuple[VersionId, int], StoreReading] = {}
-        self.paused_until = float("-inf")
+        self.paused_at = self.paused_until = float("-inf")
         self._pause_s = 0.0
         self._rng = rng
 
@@ -119,7 +119,7 @@ class StoreReads:
         if self.is_paused(now):
             return
         self._pause_s = min(PAUSE_LAST_S, max(PAUSE_FIRST_S, 2 * self._pause_s))
-        self.paused_until = now + self._pause_s * self._rng.uniform(0.75, 1.25)
+        self.paused_at, self.paused_until = now, now + self._pause_s * self._rng.uniform(0.75, 1.25)
 
     def succeeded(self) -> None:
         """A block came."""

@@ -134,14 +134,19 @@ class Tracking:
             return False
         if not self._state.config.has_tracker:
             return True
-        since = session.opened_at if self.lost_at is None else self.lost_at
-        return self._state.now - since >= self._state.policies.patience.tracker_s
+        return self._state.now - self.away_since(session) >= self._state.policies.patience.tracker_s
+
+    def away_since(self, session: Session) -> float:
+        """Since when a version has been without the tracker that is configured."""
+        return session.opened_at if self.lost_at is None else self.lost_at
 
     # --- from time to time ----------------------------------------------------------------------
 
     def tick(self) -> None:
         """Counts, more neighbours, what nobody has; and whether the tracker is still there."""
         state = self._state
+        for session in state.sessions.values():
+            self._miss(session)
         if self.connection is None:
             return
         if state.now - self._heard_at >= DEATH_S:
@@ -154,7 +159,6 @@ class Tracking:
                 self.count(session)
         for session in state.sessions.values():
             self._need_peers(session)
-            self._miss(session)
         if state.now - self._spoke_at >= SILENCE_S:
             self.say(Alive())
 

@@ -38,8 +38,15 @@ def info(number: int, *, is_origin: bool = False, site: str = "") -> PeerInfo:
 class Script:
     """The node under test is agent 100 (`peer100`). Connections are numbered as they are made."""
 
-    def __init__(self, *, policies: Policies | None = None, has_tracker: bool = False, seed: int = 1) -> None:
-        config = NodeConfig(PeerId("peer100"), has_tracker=has_tracker, waits_for_lan=False)
+    def __init__(
+        self,
+        *,
+        policies: Policies | None = None,
+        has_tracker: bool = False,
+        waits_for_lan: bool = False,
+        seed: int = 1,
+    ) -> None:
+        config = NodeConfig(PeerId("peer100"), has_tracker=has_tracker, waits_for_lan=waits_for_lan)
         self.node = Node(config, Random(seed), agent(100), "", policies)
         self.now = 100.0
         self.size = 0
