@@ -13,7 +13,7 @@ from swarm.protocol.bounds import RUNS_MAX
 from swarm.protocol.ids import AgentId, Runs, VersionId
 from swarm.tracker.book import Book, Shape
 from swarm.tracker.budget import OriginBudget
-from swarm.tracker.lease_table import LeaseTable, Place
+from swarm.tracker.lease_table import LeaseTable, Live, Place
 from swarm.tracker.pace import Pace
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Books:
         """An agent wants to hold `count` leases at once, of what it lacks."""
         book = self.open(version)
         if book is not None:
-            book.wish(agent, site, count, lacks, len(self._table.of_agent(agent, version)))
+            held = sum(live.place.border is None for live in self._table.of_agent(agent, version))
+            book.wish(agent, site, count, lacks, held)
         elif count > 0:
             self._shelf(version).wishes[agent] = (site, count, lacks)
         else:
@@ -191,7 +192,7 @@ class Books:
             if shelf.book:
                 shelf.book.check()
                 assert not shelf.wishes
-                assert shelf.book.live_count == len(self._table.of_version(version))
+                assert shelf.book.live_count == len(self._reads(version))
                 assert shelf.book.is_closed == shelf.has_seeder
 
     def _shelf(self, version: VersionId) -> Shelf:
@@ -210,6 +211,9 @@ class Books:
                 book.reopen(is_untouched=False)
         book.tell(shelf.told)
         shelf.told = ()
-        for live in self._table.of_version(version):
+        for live in self._reads(version):
             if not book.restore(live.place.index, live.place.scope):
                 self._table.remove(live)
+
+    def _reads(self, version: VersionId) -> list[Live]:
+        return [live for live in self._table.of_version(version) if live.place.border is None]

@@ -18,7 +18,9 @@ from swarm.protocol.messages import (
     Busy,
     Count,
     DialMe,
+    Entered,
     Failed,
+    HandOut,
     Join,
     LeaseFenced,
     LeaseGrant,
@@ -265,6 +267,8 @@ class Tracker:
                 self._leases.report(agent.id, message.reports, now)
             case LeaseWanted():
                 self._membership.want_lease(agent, message)
+            case Entered():
+                self._membership.entered(agent, message)
             case Count():
                 self._membership.count(agent, message, now)
             case NeedPeers() if self._may_ask(agent, 1.0, now):
@@ -291,6 +295,9 @@ class Tracker:
             commands = self._membership.join(agent, replace(join, site=site, leases=leases), now)
         except OverflowError:
             return [Send(connection, Busy(BUSY_S))]
+        if site != join.site:
+            # It learns its site before it is named anybody.
+            commands.insert(0, Send(connection, HandOut(join.version, (agent.memberships[join.version].info,))))
         return commands + self._want_shape(join.version, connection, now)
 
     def _want_shape(self, version: VersionId, connection: ConnectionId, now: float) -> list[Command]:
@@ -305,7 +312,7 @@ class Tracker:
         agent = self._registry.agents[grant.agent]
         place = grant.place
         member = agent.memberships[place.version]
-        if agent.reads_store or member.reads_store:
+        if place.border is not None or agent.reads_store or member.reads_store:
             return self._tell(grant.agent, LeaseGrant(grant.lease))
         if agent.connection is None:
             return []

@@ -24,11 +24,15 @@ FENCED_MAX = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which block a lease is for; `scope` is where its copy is counted (`budget`)."""
+    """Which block a lease is for; `scope` is where its copy is counted (`budget`).
+
+    `border`: the site whose border it permits to take the block across; None: it permits to read the store.
+    """
 
     version: VersionId
     index: Index
     scope: str
+    border: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -121,10 +125,14 @@ class LeaseTable:
         numbers = [number for number, place in mine.items() if version in (None, place.version)]
         return [place for number in numbers if (place := self.passed(agent, number)) is not None]
 
-    def arrived_at(self, version: VersionId) -> dict[Index, AgentId]:
-        """Who has a block and is not known to have passed it on."""
+    def arrived_at(self, version: VersionId, *, border: str | None = None) -> dict[Index, AgentId]:
+        """Who has a block and is not known to have passed it on; with `border`, of those that it brought across."""
         everywhere = ((agent, place) for agent, places in self._arrived.items() for place in places.values())
-        return {place.index: agent for agent, place in everywhere if place.version == version}
+        return {
+            place.index: agent
+            for agent, place in everywhere
+            if place.version == version and border in (None, place.border)
+        }
 
     # --- fenced -------------------------------------------------------------------------------------
 

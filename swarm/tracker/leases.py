@@ -1,4 +1,5 @@
-"""Leases: numbered, signed, renewed, fenced. One block each; whom and which is `book`'s choice, one book a version.
+"""Leases: numbered, signed, renewed, fenced. One block each; whom and which is `book`'s choice, one book a version, or
+`border`'s, one border for each site: what may be read from the store, and what may be taken over a site's border.
 
 A lease is *live* from its grant until it arrives, comes back, or is fenced: not heard of for `FENCE_S`, or moving
 without new bytes for `FENCE_S`. Waiting is renewed like moving: a queued lease that expires costs 3.3 copies at
@@ -19,6 +20,8 @@ from swarm.protocol.lease import Lease
 from swarm.protocol.messages import LeaseReport, LeaseState
 from swarm.tracker.book import Book
 from swarm.tracker.books import Books
+from swarm.tracker.border import Border
+from swarm.tracker.borders import Borders
 from swarm.tracker.budget import OriginBudget
 from swarm.tracker.lease_table import LeaseTable, Live, Place
 from swarm.tracker.pace import Pace
@@ -94,6 +97,8 @@ class LeaseCounters:
     lost: int = 0
     beyond: int = 0
     bytes: int = 0
+    crossed: int = 0
+    """Blocks that were taken over a border; they did not leave the origin and are in no other count but `granted`."""
 
 
 class Leases:
@@ -103,9 +108,11 @@ class Leases:
         self.counters = LeaseCounters()
         self.table = LeaseTable()
         self.books = Books(rules.budget, rules.pace, rng, self.table)
+        self.borders = Borders(self.books, rng, self.table)
         self._rules = rules
         self._settling = settling
         self._next_number = rules.first_number
+        self._entered = 0
         self._ticked_at = 0.0
         self._to_tell: list[Fence] = []
         self._is_held_back = False
@@ -119,6 +126,7 @@ class Leases:
         if leases or told:
             self._settling.heard_holder(now)
         self.books.tell(version, told)
+        self.borders.join(agent, version, site, told)
         for data in leases[:RESTORED_MAX]:
             self._restore(agent, version, data, now, site=site)
 
@@ -137,9 +145,22 @@ class Leases:
             self._fence(live)
         for place in self.table.forget_arrived(agent, version):
             self.counters.lost += 1
-            if book := self.books.get(version):
-                book.lose(place.index, place.scope)
+            self._lose(agent, place)
         self.books.forget_agent(agent, version)
+        self.borders.leave(agent, version)
+
+    def entered(self, agent: AgentId, version: VersionId, runs: Runs) -> None:
+        """A seeder in another site gives an agent these: they enter its site without a lease."""
+        site = self.borders.site_of(agent, version)
+        shape = self.books.shape(version)
+        if site is None or shape is None:
+            return
+        runs = run_sets.clip(runs, 0, shape.space)
+        self.borders.tell(version, site, runs)
+        for index in run_sets.iterate(runs):
+            # As if under a lease that has arrived: if the agent dies, they may be lost with it. No agent reports it.
+            self._entered += 1
+            self.table.arrived(agent, -self._entered, Place(version, Index(index), "", site))
 
     def give_up(self, agent: AgentId, number: int, now: float) -> None:
         """A granted lease could not be sent."""
@@ -152,6 +173,7 @@ class Leases:
             self._fence(live)
         self.table.forget_version(version)
         self.books.forget(version)
+        self.borders.forget(version)
 
     # --- time ---------------------------------------------------------------------------------------
 
@@ -160,13 +182,14 @@ class Leases:
         self._ticked_at = now
         for live in [live for live in self.table if live.is_overdue(now)]:
             self._fence(live)
-            if book := self.books.get(live.place.version):
-                book.rest(live.agent, now + FENCED_REST_S)
+            if source := self._source(live.place):
+                source.rest(live.agent, now + FENCED_REST_S)
         self.books.wake(now)
+        self.borders.wake(now)
 
     def next_deadline(self) -> float | None:
         """When `tick`, then `grants`, may have something to do."""
-        times = [self.books.next_wake()]
+        times = [self.books.next_wake(), self.borders.next_wake()]
         if self.table:
             times.append(self._ticked_at + TICK_S)
         if self._is_held_back:
@@ -183,6 +206,8 @@ class Leases:
         for book in self.books.take_changed():
             granted += self._grant_all(book, now)
             self.books.note_wake(book, now)
+        for border in self.borders.take_changed():
+            granted += self._grant_crossings(border, now)
         return granted
 
     def fences(self) -> list[Fence]:
@@ -194,6 +219,7 @@ class Leases:
         """Every counter again from first principles; never two live leases for one block within the budget."""
         self.table.check()
         self.books.check()
+        self.borders.check()
         if self._rules.budget.copies == 1:
             places = [live.place for live in self.table]
             assert len(places) == len(set(places)), "two live leases for one block"
@@ -202,20 +228,27 @@ class Leases:
 
     def _grant_all(self, book: Book, now: float) -> Iterator[Grant]:
         while choice := book.choose(now):
-            place = Place(book.version, choice.index, choice.scope)
-            live = Live(choice.agent, self._next_number, self._rules.epoch, place, now, now, now)
-            self._next_number += 1
-            if not self.table:
-                self._ticked_at = now
-            self.table.add(live)
-            self.counters.granted += 1
             self.counters.beyond += choice.is_beyond
-            yield Grant(live.agent, live.number, place, self._rules.sign(self._lease_of(live)))
+            yield self._grant(choice.agent, Place(book.version, choice.index, choice.scope), now)
+
+    def _grant_crossings(self, border: Border, now: float) -> Iterator[Grant]:
+        while chosen := border.choose():
+            agent, index = chosen
+            yield self._grant(agent, Place(border.version, index, "", border.site), now)
+
+    def _grant(self, agent: AgentId, place: Place, now: float) -> Grant:
+        live = Live(agent, self._next_number, self._rules.epoch, place, now, now, now)
+        self._next_number += 1
+        if not self.table:
+            self._ticked_at = now
+        self.table.add(live)
+        self.counters.granted += 1
+        return Grant(live.agent, live.number, place, self._rules.sign(self._lease_of(live)))
 
     def _lease_of(self, live: Live) -> Lease:
         expires = int((self._rules.unix_s + live.granted_at + LEASE_S) * 1000)
-        indexes = ((live.place.index, 1),)
-        return Lease(live.epoch, live.number, live.place.version, indexes, live.agent, expires)
+        indexes, is_crossing = ((live.place.index, 1),), live.place.border is not None
+        return Lease(live.epoch, live.number, live.place.version, indexes, live.agent, expires, is_crossing)
 
     def _restore(self, agent: AgentId, version: VersionId, data: bytes, now: float, *, site: str) -> None:
         """Takes over a forerunner's lease, if it is one and nobody else reads the block by now."""
@@ -227,8 +260,12 @@ class Leases:
             return
         if self.table.get(agent, lease.number):
             return
-        place = Place(version, Index(lease.indexes[0][0]), self._rules.budget.scope(site))
-        if self._is_taken(place, is_ours=lease.tracker_epoch == self._rules.epoch) or not self.books.restore(place):
+        index = Index(lease.indexes[0][0])
+        if lease.from_peers:
+            place = Place(version, index, "", site)
+        else:
+            place = Place(version, index, self._rules.budget.scope(site))
+        if self._is_taken(place, is_ours=lease.tracker_epoch == self._rules.epoch) or not self._take_over(place):
             self._to_tell.append(Fence(agent, lease.number, lease.tracker_epoch))
             return
         self.table.add(Live(agent, lease.number, lease.tracker_epoch, place, now, now, now))
@@ -237,7 +274,7 @@ class Leases:
     def _is_taken(self, place: Place, *, is_ours: bool) -> bool:
         """Whether somebody else reads the block by now; or, of a lease that was ours and is not live, has read it."""
         is_live = any(live.place == place for live in self.table.of_version(place.version))
-        return is_live or (is_ours and not self.books.is_free(place))
+        return is_live or (is_ours and not self._is_free(place))
 
     def _report_live(self, live: Live, line: LeaseReport, now: float) -> None:
         live.renewed_at = now
@@ -259,7 +296,7 @@ class Leases:
         match line.state:
             case LeaseState.PASSED | LeaseState.DONE:
                 place = self.table.pop_fenced(agent, line.number)
-                if place is not None and self.books.claim(place):
+                if place is not None and self._claim(place):
                     self.table.arrived(agent, line.number, place)
                 if line.state is LeaseState.PASSED:
                     self.table.passed(agent, line.number)
@@ -270,15 +307,29 @@ class Leases:
 
     def _arrive(self, live: Live, line: LeaseReport, now: float) -> None:
         self._end(live)
-        self.counters.arrived += 1
-        self.counters.bytes += line.bytes
-        if book := self.books.get(live.place.version):
-            book.arrived(live.agent, live.place.index, line.bytes, now - live.granted_at, now)
+        place = live.place
+        if place.border is not None:
+            self.counters.crossed += 1
+            book = self.books.get(place.version)
+            if book is not None and self._rules.budget.is_per_site:
+                book.claim(place.index, self._rules.budget.scope(place.border))
+        else:
+            self.counters.arrived += 1
+            self.counters.bytes += line.bytes
+            if book := self.books.get(place.version):
+                book.arrived(live.agent, place.index, line.bytes, now - live.granted_at, now)
+            if (site := self.borders.site_of(live.agent, place.version)) is not None:
+                self.borders.tell(place.version, site, ((place.index, 1),))
         if line.state is LeaseState.DONE:
             self.table.arrived(live.agent, live.number, live.place)
 
     def _return(self, live: Live, now: float) -> None:
         self._end(live)
+        if live.place.border is not None:
+            if border := self.borders.of(live.place):
+                border.put_back(live.place.index)
+                border.rest(live.agent, now + FENCED_REST_S)
+            return
         self.counters.returned += 1
         if book := self.books.get(live.place.version):
             book.returned(live.agent, live.place.index, live.place.scope, now)
@@ -288,10 +339,44 @@ class Leases:
         self.counters.fenced += 1
         self._to_tell.append(Fence(live.agent, live.number, live.epoch))
         self.table.fenced(live)
-        if book := self.books.get(live.place.version):
+        if live.place.border is not None:
+            if border := self.borders.of(live.place):
+                border.put_back(live.place.index)
+        elif book := self.books.get(live.place.version):
             book.put_back(live.place.index, live.place.scope)
 
     def _end(self, live: Live) -> None:
         self.table.remove(live)
-        if book := self.books.get(live.place.version):
-            book.ended(live.agent)
+        if source := self._source(live.place):
+            source.ended(live.agent)
+
+    # --- the store, or a border ---------------------------------------------------------------------
+
+    def _source(self, place: Place) -> Book | Border | None:
+        return self.books.get(place.version) if place.border is None else self.borders.of(place)
+
+    def _lose(self, agent: AgentId, place: Place) -> None:
+        """The only known holder of what it got is gone."""
+        site = self.borders.site_of(agent, place.version) if place.border is None else place.border
+        if site is not None and (border := self.borders.get(place.version, site)):
+            border.put_back(place.index)
+        if place.border is None and (book := self.books.get(place.version)):
+            book.lose(place.index, place.scope)
+
+    def _take_over(self, place: Place) -> bool:
+        if place.border is None:
+            return self.books.restore(place)
+        border = self.borders.of(place)
+        return border is None or border.restore(place.index)
+
+    def _is_free(self, place: Place) -> bool:
+        if place.border is None:
+            return self.books.is_free(place)
+        border = self.borders.of(place)
+        return border is None or border.is_free(place.index)
+
+    def _claim(self, place: Place) -> bool:
+        if place.border is None:
+            return self.books.claim(place)
+        border = self.borders.of(place)
+        return border is not None and border.claim(place.index)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swarm.protocol import runs as run_sets
-from swarm.protocol.ids import AgentId, VersionId
-from swarm.protocol.messages import Count, HandOut, Join, LeaseWanted, NeedPeers, Orphans
+from swarm.protocol.ids import AgentId, Runs, VersionId
+from swarm.protocol.messages import Count, Entered, HandOut, Join, LeaseWanted, NeedPeers, Orphans
 from swarm.tracker.commands import Command, Send
 from swarm.tracker.handout import Degree, HandOuts
 from swarm.tracker.leases import Leases
@@ -27,7 +27,7 @@ class Membership:
     def __init__(
         self, registry: Registry, leases: Leases, settling: Settling, degree: Degree, rng: Random, *, presigns: bool
     ) -> None:
-        self.seeding = Seeding(leases.books)
+        self.seeding = Seeding(leases.books, leases.borders)
         self._registry = registry
         self._leases = leases
         self._settling = settling
@@ -72,15 +72,24 @@ class Membership:
         return self._hand_out(swarm, member, self._handouts.choose(swarm, member, message.count, now))
 
     def want_lease(self, agent: Agent, message: LeaseWanted) -> None:
-        """An agent wants to read from the store, by itself or with our URLs."""
+        """An agent wants to read from the store, by itself or with our URLs, or to take blocks over its border."""
         member = agent.memberships.get(message.version)
-        if member is not None and (self._presigns or member.reads_store or agent.reads_store):
+        if member is not None and message.from_peers:
+            served = self._served(message.version, member.site)
+            self._leases.borders.wish(agent.id, message.version, message.count, message.lacks or (), served)
+        elif member is not None and (self._presigns or member.reads_store or agent.reads_store):
             self._leases.books.want(agent.id, member.site, message.version, message.count, message.lacks)
 
     def silence(self, agent: Agent) -> None:
         """An agent cannot be spoken to for now: it is granted nothing until it says again what it wants."""
         for version in agent.memberships:
             self._leases.books.withdraw(agent.id, version)
+            self._leases.borders.withdraw(agent.id, version)
+
+    def entered(self, agent: Agent, message: Entered) -> None:
+        """A seeder in another site gives an agent these blocks."""
+        if message.version in agent.memberships:
+            self._leases.entered(agent.id, message.version, message.runs)
 
     def orphans(self, agent: Agent, message: Orphans, now: float) -> list[Command]:
         """Whoever reads or has such a block is introduced; what nobody is known to have may leave the origin again."""
@@ -89,6 +98,8 @@ class Membership:
         if member is None or book is None:
             return []
         swarm = self._registry.swarms[message.version]
+        if message.from_peers:
+            return self._miss_in_site(swarm, member, message.runs, now)
         reading = {live.place.index: live.agent for live in self._leases.table.of_version(message.version)}
         having = self._leases.table.arrived_at(message.version)
         complete = swarm.complete_member(except_for=agent.id)
@@ -101,6 +112,33 @@ class Membership:
         return self._name(swarm, member, [complete, *named] if complete is not None else named)
 
     # --- parts --------------------------------------------------------------------------------------
+
+    def _miss_in_site(self, swarm: Swarm, member: Member, runs: Runs, now: float) -> list[Command]:
+        """Members of its site that take or took such a block across are introduced; what is lost may enter again."""
+        border = self._leases.borders.open(swarm.version, member.site)
+        if border is None:
+            return []
+        live = self._leases.table.of_version(swarm.version)
+        crossing = {live.place.index: live.agent for live in live if live.place.border == member.site}
+        having = self._leases.table.arrived_at(swarm.version, border=member.site)
+        is_alone = len(swarm.by_site[member.site]) <= 1
+        missed = run_sets.subtract(runs, run_sets.normalise(crossing))
+        held = run_sets.intersect(missed, run_sets.normalise(having))
+        border.served = self._served(swarm.version, member.site)
+        border.miss(member.agent.id, held, is_alone=is_alone, has_holder=True, now=now)
+        missed = run_sets.subtract(missed, held)
+        border.miss(member.agent.id, missed, is_alone=is_alone, has_holder=False, now=now)
+        named = [holder for index, holder in (having | crossing).items() if run_sets.contains(runs, index)]
+        return self._name(swarm, member, named)
+
+    def _served(self, version: VersionId, site: str) -> Runs:
+        """What seeders in a site are to give: it need not be fetched over its border."""
+        swarm, shares = self._registry.swarms[version], self.seeding.shares
+        served: Runs = ()
+        for seeder in shares.seeders(version):
+            if swarm.members[seeder].site == site:
+                served = run_sets.union(served, shares.of(version, seeder))
+        return served
 
     def _name(self, swarm: Swarm, member: Member, holders: list[AgentId]) -> list[Command]:
         distinct = [

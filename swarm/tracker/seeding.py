@@ -5,6 +5,7 @@ from __future__ import annotations
 from swarm.protocol.ids import AgentId, Runs, VersionId
 from swarm.protocol.runs import count
 from swarm.tracker.books import Books
+from swarm.tracker.borders import Borders
 from swarm.tracker.registry import Member, Swarm
 from swarm.tracker.shares import Shares
 
@@ -12,8 +13,9 @@ from swarm.tracker.shares import Shares
 class Seeding:
     """Watches seeders and complete members come and go."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, borders: Borders) -> None:
         self._books = books
+        self._borders = borders
         self.shares = Shares()
 
     def note(self, swarm: Swarm, member: Member, *, is_starting: bool) -> None:
@@ -27,6 +29,7 @@ class Seeding:
         if member.is_complete:
             # Who has everything spares the store while it lives. What it had, agents will miss when it is gone.
             self._books.tell(swarm.version, ((0, member.space),))
+            self._borders.tell(swarm.version, member.site, ((0, member.space),))
 
     def end(self, version: VersionId, agent: AgentId, swarm: Swarm | None, *, is_death: bool) -> None:
         """A member is gone; `swarm` is what is left, if anybody is.

@@ -12,7 +12,7 @@ from swarm.tracker.shares import Shares
 @dataclass(frozen=True, slots=True)
 class TrackerStatistics:
     """Counts now, and leases since the start. `lease_bytes` is what agents said that the store gave them;
-    `leases_beyond_budget` were for what could be had from nobody."""
+    `leases_beyond_budget` were for what could be had from nobody; `blocks_crossed` came under leases over borders."""
 
     agents: int
     versions: int
@@ -28,6 +28,7 @@ class TrackerStatistics:
     leases_beyond_budget: int
     blocks_lost: int
     lease_bytes: int
+    blocks_crossed: int
 
 
 def count_up(registry: Registry, leases: Leases, shares: Shares) -> TrackerStatistics:
@@ -49,4 +50,5 @@ def count_up(registry: Registry, leases: Leases, shares: Shares) -> TrackerStati
         leases_beyond_budget=counters.beyond,
         blocks_lost=counters.lost,
         lease_bytes=counters.bytes,
+        blocks_crossed=counters.crossed,
     )
