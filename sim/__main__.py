@@ -1,16 +1,20 @@
-"""`python -m sim --seed 7 --peers 100 [--blocks 256] [--scenario NAME] [--json]`."""
+"""`python -m sim --seed 7 --peers 100 [--blocks 256] [--scenario NAME | --file FILE] [--json]`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from sim.commit import commit_here
 from sim.rules import RULES, without
 from sim.scenario import MBIT, Scenario
+from sim.scenario_file import ScenarioError, read_scenario
 from sim.scenarios import SCENARIOS
 from sim.simulation import simulate
 
@@ -22,23 +26,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for scenario in SCENARIOS.values():
             print(f"{scenario.name:20} {scenario.about}")
         return 0
-    scenario = _scenario(options)
+    try:
+        scenario = _scenario(options)
+    except ScenarioError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    commit = commit_here()
     failing: list[int] = []
-    for seed in _seeds(options):
-        report = simulate(scenario, seed)
+    for seed in options.seeds or range(options.seed, options.seed + 1):
+        report = replace(simulate(scenario, seed), commit=commit)
         if report.problems:
             failing.append(seed)
         print(json.dumps(report.as_dict(), sort_keys=True) if options.json else report.as_text(), flush=True)
-    if failing and not options.json:
-        print("failing seeds:", *failing)
+    if failing:
+        _show_failing(failing, sys.argv[1:] if arguments is None else arguments, commit)
     return 1 if failing else 0
+
+
+def _show_failing(failing: list[int], words: Sequence[str], commit: str) -> None:
+    """On stderr, which keeps `--json` clean."""
+    print(f"failing seeds at {commit}:", *failing, file=sys.stderr)
+    for seed in failing:
+        print("  " + replay(words, seed), file=sys.stderr)
+
+
+def replay(words: Sequence[str], seed: int) -> str:
+    """The command that runs one seed of a sweep again."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word in ("--seed", "--seeds"):
+            next(rest, None)
+        elif not word.startswith(("--seed=", "--seeds=")):
+            kept.append(word)
+    return shlex.join(["python", "-m", "sim", *kept, "--seed", str(seed)])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sim", description="Simulates a swarm with the production node.")
     parser.add_argument("--seed", type=int, default=0, help="decides everything that is random")
-    parser.add_argument("--seeds", metavar="A..B", help="one run for each seed from A to B; failing ones are named")
+    parser.add_argument(
+        "--seeds", metavar="A..B", type=_seeds, help="one run for each seed from A to B; failing ones are named"
+    )
     parser.add_argument("--scenario", choices=list(SCENARIOS), default="flash-crowd")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="a scenario of your own: docs/scenario.toml")
     parser.add_argument("--list", action="store_true", help="names the scenarios")
     parser.add_argument("--peers", type=int)
     parser.add_argument("--blocks", type=int)
@@ -66,15 +97,21 @@ def _scenario(options: argparse.Namespace) -> Scenario:
         "latency_s": None if options.latency is None else options.latency / 1000,
         "spread_s": options.spread,
     }
-    chosen = replace(SCENARIOS[options.scenario], **{key: value for key, value in given.items() if value is not None})
-    return replace(chosen, policies=without(chosen.policies, options.without))
+    chosen = replace(
+        read_scenario(options.file) if options.file is not None else SCENARIOS[options.scenario],
+        **{key: value for key, value in given.items() if value is not None},
+    )
+    if not options.without:
+        return chosen
+    # The bounds are those of all rules together.
+    return replace(chosen, policies=without(chosen.policies, options.without), last_max=None, origin_max=None)
 
 
-def _seeds(options: argparse.Namespace) -> range:
-    if options.seeds is None:
-        return range(options.seed, options.seed + 1)
-    first, _, last = options.seeds.partition("..")
-    return range(int(first), int(last) + 1)
+def _seeds(text: str) -> range:
+    first, _, last = text.partition("..")
+    if not first.isdecimal() or not (last or first).isdecimal() or int(first) > int(last or first):
+        raise argparse.ArgumentTypeError(f"{text!r} is not A..B with A at most B, as in 0..9")
+    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

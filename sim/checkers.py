@@ -17,6 +17,7 @@ class Checkers:
         self._dataset = dataset
         self._every = every
         self._count = 0
+        self._given: set[int] = set()
 
     def watch(self, machine: Machine) -> None:
         """Its node is checked after (every so many) events."""
@@ -34,12 +35,18 @@ class Checkers:
             if session.have > machine.verified.bit_count():
                 self.problems.append(f"machine {machine.number} believes to have what was never verified")
 
-    def finish(self, machines: list[Machine], now: float) -> None:
+    def given(self, index: int) -> None:
+        """A block has left the origin, and nobody has left, died, frozen, lied or lost a connection: once is enough."""
+        if index in self._given:
+            self.problems.append(f"block {index} left the origin again, and nothing had happened")
+        self._given.add(index)
+
+    def finish(self, machines: list[Machine]) -> None:
         """At the end: everybody who lives and wanted the version has all of it."""
         version = self._dataset.version
         for machine in machines:
-            if machine.is_frozen or machine.completed_at is not None or machine.started_at is None:
+            if machine.completed_at is not None or machine.started_at is None:
                 continue
             lacking = [i for i in range(self._dataset.size) if not machine.verified >> i & 1]
-            reason = machine.node.why(version, lacking[0], now) if lacking else "nothing is lacking"
+            reason = machine.node.why(version, lacking[0], machine.now) if lacking else "nothing is lacking"
             self.problems.append(f"machine {machine.number} lacks {len(lacking)} blocks; {lacking[:1]}: {reason}")

@@ -6,9 +6,11 @@ frozen swallows what is sent to it; who waits for it finds out as its node does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sim.network import Network
+from sim.border import Border
+from sim.network import Line, Network
 from sim.store import Store
 from sim.wire import Job, Wire
 from sim.world import World
@@ -45,6 +47,12 @@ class Fabric:
         self.store: Store | None = None
         self.messages = 0
         self.lengths: tuple[int, ...] = ()
+        self.borders: dict[str, Border] = {}
+        """Of sites, where there are several."""
+        self.is_calm = True
+        """Nobody has left, died, frozen or lost a connection so far."""
+        self.on_given: Callable[[int], None] = _ignore
+        """A block has left the origin whole."""
         self._next_connection = 0
 
     def add(self, machine: Machine) -> None:
@@ -56,30 +64,34 @@ class Fabric:
         self._next_connection += 1
         return ConnectionId(self._next_connection)
 
+    def disturbed(self) -> None:
+        """Something happened after which a block may have to leave the origin again."""
+        self.is_calm = False
+
     # --- connections ----------------------------------------------------------------------------
 
     def dial(self, dialer: Machine, command: c.Dial) -> None:
         """Tries to connect."""
         target = self.machines.get(command.peer.addresses[0])
         if target is None:
-            self.world.after(self.latency_s, dialer.submit, e.DialFailed(command.peer.agent_id, "unknown address"))
+            self.world.after(dialer.latency_s, dialer.submit, e.DialFailed(command.peer.agent_id, "unknown address"))
             return
         if target.is_hidden:
             self.world.after(UNREACHABLE_S, dialer.submit, e.DialFailed(target.agent, "no route"))
             return
         direction = Direction.TO_DIALER if command.dial_nonce is None else Direction.TO_ACCEPTOR
-        self.world.after(2 * DIAL_ROUND_TRIPS * self.latency_s, self._met, dialer, target, direction)
+        self.world.after(2 * DIAL_ROUND_TRIPS * _latency_s(dialer, target), self._met, dialer, target, direction)
 
     def _met(self, dialer: Machine, target: Machine, direction: Direction) -> None:
-        if dialer.is_frozen:
+        if dialer.is_dead:
             return
-        if target.is_frozen or target.started_at is None:
+        if dialer.is_frozen or target.is_frozen or target.started_at is None:
             self.world.after(DIAL_TIMEOUT_S, dialer.submit, e.DialFailed(target.agent, "no answer"))
             return
         if target.left_at is not None:
             dialer.submit(e.DialFailed(target.agent, "refused"))
             return
-        wire = Wire(self.new_connection(), dialer, target, direction, self.latency_s)
+        wire = Wire(self.new_connection(), dialer, target, direction, _latency_s(dialer, target))
         dialer.wires[wire.id] = target.wires[wire.id] = wire
         for machine in (dialer, target):
             other = wire.other(machine)
@@ -90,7 +102,7 @@ class Fabric:
                     direction,
                     sends_blocks=wire.sender is machine,
                     reads_store=other.reads_store,
-                    rtt_s=2 * self.latency_s,
+                    rtt_s=2 * wire.latency_s,
                 )
             )
 
@@ -104,7 +116,13 @@ class Fabric:
                 self.network.stop(job.flow)
         wire.queue.clear()
         for machine in (wire.dialer, wire.acceptor):
-            self.world.after(self.latency_s, self._closed, wire, machine, reason)
+            self.world.after(wire.latency_s, self._closed, wire, machine, reason)
+
+    def reset(self, wire: Wire) -> None:
+        """A connection is lost with all that is on its way."""
+        wire.is_reset = True
+        self.disturbed()
+        self.close(wire, "connection reset")
 
     def _closed(self, wire: Wire, machine: Machine, reason: str) -> None:
         if machine.wires.pop(wire.id, None) is not None:
@@ -117,8 +135,8 @@ class Fabric:
             self.world.after(wire.latency_s, self._deliver, wire, wire.other(sender), message)
 
     def _deliver(self, wire: Wire, receiver: Machine, message: Message) -> None:
-        # What was sent before a close arrives before it.
-        if wire.id in receiver.wires:
+        # What was sent before a close arrives before it, unless the connection was lost.
+        if wire.id in receiver.wires and not wire.is_reset:
             receiver.submit(e.MessageReceived(wire.id, message))  # type: ignore[arg-type]
 
     # --- blocks ---------------------------------------------------------------------------------
@@ -132,7 +150,16 @@ class Fabric:
     def _start(self, wire: Wire) -> None:
         job = wire.queue[0]
         size = self.lengths[job.index]
-        job.flow = self.network.start(wire.sender.up, wire.receiver.down, size, lambda: self._sent(wire, job))
+        sender, receiver = wire.sender, wire.receiver
+        between = self.between(sender.site, receiver.site) if self.borders else ()
+        job.flow = self.network.start(sender.up, receiver.down, size, lambda: self._sent(wire, job), between=between)
+
+    def between(self, source: str | None, target: str) -> tuple[Line, ...]:
+        """The borders on the way from a site (None: from outside of all) to another."""
+        if source == target or target not in self.borders:
+            return ()
+        into = self.borders[target].into
+        return (into,) if source is None else (self.borders[source].out, into)
 
     def _sent(self, wire: Wire, job: Job) -> None:
         assert wire.queue[0] is job
@@ -142,10 +169,12 @@ class Fabric:
         self.world.after(wire.latency_s, self._arrive, wire, receiver, job, sender.lies)
         if wire.queue:
             self._start(wire)
+        if sender.is_origin:
+            self.on_given(job.index)
         sender.submit(e.BlockSent(wire.id, job.request, job.version, job.index, self.lengths[job.index]))
 
     def _arrive(self, wire: Wire, receiver: Machine, job: Job, is_wrong: bool) -> None:
-        receiver.block_came(wire, job, is_wrong=is_wrong)
+        receiver.block_came(wire, job, is_wrong)
 
     def cancel(self, wire: Wire, request: int, index: Index) -> None:
         """Stops sending a block at once; both ends hear of it."""
@@ -166,7 +195,7 @@ class Fabric:
         self.world.after(wire.latency_s, self._abort, wire, job)
 
     def _abort(self, wire: Wire, job: Job) -> None:
-        wire.receiver.block_aborted(wire, job, is_lost=False)
+        wire.receiver.block_aborted(wire, job, False)
 
     def progress(self, machine: Machine, reads: dict[Index, int]) -> e.Progressed | None:
         """What moved at a machine since the last report."""
@@ -220,18 +249,25 @@ class Fabric:
         """Whether the tracker answers; it is then connected after three round trips."""
         if self.tracker is None or not self.tracker.is_up:
             return False
-        self.world.after(2 * DIAL_ROUND_TRIPS * self.latency_s, self.tracker.accept, machine)
+        self.world.after(2 * DIAL_ROUND_TRIPS * machine.latency_s, self.tracker.accept, machine)
         return True
 
     def send_tracker(self, machine: Machine, connection: ConnectionId, message: Message) -> None:
         """A message to the tracker."""
         if self.tracker is not None:
             self.messages += 1
-            self.world.after(self.latency_s, self.tracker.receive, connection, message)
-        assert machine
+            self.world.after(machine.latency_s, self.tracker.receive, connection, message)
 
     def leave_tracker(self, machine: Machine, connection: ConnectionId) -> None:
         """A machine closes its connection to the tracker."""
         machine.tracker_wire = None
         if self.tracker is not None:
-            self.world.after(self.latency_s, self.tracker.gone, connection)
+            self.world.after(machine.latency_s, self.tracker.gone, connection)
+
+
+def _latency_s(one: Machine, other: Machine) -> float:
+    return (one.latency_s + other.latency_s) / 2
+
+
+def _ignore(_index: int) -> None:
+    """Nobody counts."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
+from sim.clock import Clock
 from sim.dataset import Dataset
 from sim.network import Line
 from sim.wire import Job, Wire
@@ -47,6 +48,9 @@ class Machine:
         has_tracker: bool = True,
         lies: bool = False,
         is_hidden: bool = False,
+        site: str = "",
+        latency_s: float | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.fabric = fabric
         self.number = number
@@ -59,14 +63,19 @@ class Machine:
         self.has_tracker = has_tracker
         self.lies = lies
         self.is_hidden = is_hidden
-        self.is_alive = True
+        self.site = site
+        self.latency_s = fabric.latency_s if latency_s is None else latency_s
+        self.clock = clock or Clock()
+        self.is_dead = False
         self.is_frozen = False
+        """Nothing is sent, received or decided now."""
+        self.thaws = False
         self.agent = AgentId(digest(f"agent {number}".encode()))
         self.address = f"/machine/{number}"
         peer_id = PeerId(f"peer{digest(f'peer {number}'.encode()).hex()[:16]}")
-        self.info = PeerInfo(self.agent, peer_id, (self.address,), "", is_origin)
+        self.info = PeerInfo(self.agent, peer_id, (self.address,), site, is_origin)
         config = NodeConfig(peer_id, (self.address,), has_tracker=has_tracker)
-        self.node = Node(config, rng, self.agent, "", policies)
+        self.node = Node(config, rng, self.agent, site, policies)
         self.rng = rng
         self.wires: dict[ConnectionId, Wire] = {}
         self.tracker_wire: ConnectionId | None = None
@@ -92,6 +101,7 @@ class Machine:
         self._wake_at = float("inf")
         self._wake_turn = 0
         self._knows_lengths = False
+        self._missed: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -122,38 +132,76 @@ class Machine:
 
     def die(self) -> None:
         """The cable is pulled: nobody is told."""
-        self.is_alive = False
+        self.is_dead = True
+        self._missed.clear()
         self.freeze()
-        self.on_ended(self)
 
-    def freeze(self) -> None:
-        """Nothing is sent, received or decided from now on."""
+    def vanish(self) -> None:
+        """The program dies: its connections are closed by the system, and nobody is told why."""
+        for wire in list(self.wires.values()):
+            self.fabric.close(wire, "connection reset")
+        if self.tracker_wire is not None:
+            self.fabric.leave_tracker(self, self.tracker_wire)
+        self.die()
+
+    def freeze(self, *, thaws: bool = False) -> None:
+        """Nothing is sent, received or decided from now on, or until it thaws."""
         self.is_frozen = True
+        self.thaws = thaws
         self.fabric.network.set_capacity(self.up, 0.0)
         self.fabric.network.set_capacity(self.down, 0.0)
+        self.fabric.disturbed()
+        self.on_ended(self)
+
+    def thaw(self) -> None:
+        """Goes on where it stopped: first with what the system kept for it meanwhile."""
+        if self.is_dead or not self.is_frozen:
+            return
+        self.is_frozen = False
+        self.fabric.network.set_capacity(self.up, self.up_rate)
+        self.fabric.network.set_capacity(self.down, self.down_rate)
+        missed, self._missed = self._missed, []
+        for call, arguments in missed:
+            call(*arguments)
+        self._wake_at = float("inf")
+        self._arm()
+
+    def _misses(self, call: Callable[..., None], *arguments: Any) -> bool:
+        """Whether it is frozen: then this comes when it thaws, if it does."""
+        if self.is_frozen and not self.is_dead:
+            self._missed.append((call, arguments))
+        return self.is_frozen
 
     def seek_tracker(self) -> None:
         """Connects to the tracker, now or when it is back."""
-        if self.is_frozen or self.left_at is not None:
+        if self.left_at is not None or self._misses(self.seek_tracker):
             return
         if not self.fabric.connect_tracker(self):
             self.fabric.world.after(self.rng.uniform(*TRACKER_RETRY_S), self.seek_tracker)
 
     # --- the driver -----------------------------------------------------------------------------
 
+    @property
+    def now(self) -> float:
+        """What its clock says."""
+        return self.clock.reading(self.fabric.world.now)
+
     def submit(self, event: e.Event) -> None:
         """Tells the node a fact and performs what it wants."""
-        if self.is_frozen:
+        if self.is_frozen and self._misses(self.submit, event):
             return
-        for command in self.node.handle(event, self.fabric.world.now):
+        for command in self.node.handle(event, self.now):
             self._perform(command)
         self.on_handled(self)
         self._arm()
 
     def _arm(self) -> None:
         deadline = self.node.next_deadline()
-        if deadline is not None and deadline < self._wake_at:
-            self._wake_at = max(deadline, self.fabric.world.now)
+        if deadline is None:
+            return
+        due = self.clock.world_time(deadline)
+        if due < self._wake_at:
+            self._wake_at = max(due, self.fabric.world.now)
             self._wake_turn += 1
             self.fabric.world.at(self._wake_at, self._wake, self._wake_turn)
 
@@ -162,7 +210,7 @@ class Machine:
             return
         self._wake_at = float("inf")
         deadline = self.node.next_deadline()
-        if deadline is not None and deadline <= self.fabric.world.now + 1e-9:
+        if deadline is not None and deadline <= self.now + self.clock.grain_s:
             self.submit(e.Ticked())
         else:
             self._arm()
@@ -235,6 +283,7 @@ class Machine:
         """The use case has what it wanted: the agent ends tidily."""
         if self.left_at is None and not self.is_frozen:
             self.left_at = self.fabric.world.now
+            self.fabric.disturbed()
             self.submit(e.LeaveAsked())
 
     def arrived_bytes(self) -> int:
@@ -245,9 +294,9 @@ class Machine:
 
     # --- what comes -----------------------------------------------------------------------------
 
-    def block_came(self, wire: Wire, job: Job, *, is_wrong: bool) -> None:
+    def block_came(self, wire: Wire, job: Job, is_wrong: bool) -> None:
         """The last byte of a block is here."""
-        if not self._take_expected(wire, job):
+        if self._misses(self.block_came, wire, job, is_wrong) or not self._take_expected(wire, job):
             return
         assert self._dataset is not None
         length = self._dataset.lengths[job.index]
@@ -259,14 +308,14 @@ class Machine:
         self.submit(e.BlockArrived(wire.id, job.request, job.version, job.index, length))
         self._learn_lengths()
 
-    def block_aborted(self, wire: Wire, job: Job, *, is_lost: bool) -> None:
+    def block_aborted(self, wire: Wire, job: Job, is_lost: bool) -> None:
         """The sender said that it will not finish a block."""
-        if self._take_expected(wire, job):
+        if not self._misses(self.block_aborted, wire, job, is_lost) and self._take_expected(wire, job):
             self.submit(e.BlockAborted(wire.id, job.request, job.version, job.index, is_lost))
 
     def _take_expected(self, wire: Wire, job: Job) -> bool:
         indexes = wire.expected.get(job.request)
-        if self.is_frozen or not wire.is_open or indexes is None or job.index not in indexes:
+        if not wire.is_open or indexes is None or job.index not in indexes:
             return False
         indexes.discard(job.index)
         if not indexes:
@@ -282,7 +331,7 @@ class Machine:
 
     def store_came(self, index: Index) -> None:
         """A read from the store has ended well."""
-        if self.is_frozen or self._reads.pop(index, None) is None:
+        if self._misses(self.store_came, index) or self._reads.pop(index, None) is None:
             return
         assert self._dataset is not None
         self._keep(index, self._dataset.lengths[index])
@@ -291,7 +340,7 @@ class Machine:
 
     def store_failed(self, index: Index, kind: str) -> None:
         """A read from the store has failed."""
-        if not self.is_frozen and self._reads.pop(index, None) is not None:
+        if not self._misses(self.store_failed, index, kind) and self._reads.pop(index, None) is not None:
             assert self._dataset is not None
             self.submit(e.StoreFailed(self._dataset.version, index, kind, kind))
 
@@ -312,9 +361,11 @@ class Machine:
             self.submit(e.LengthsLearned(dataset.version, Index(count), dataset.block_lengths))
 
     def _report(self) -> None:
-        if self.is_frozen:
+        if self.is_dead:
             return
         self.fabric.world.after(PROGRESS_S, self._report)
+        if self.is_frozen:
+            return
         event = self.fabric.progress(self, self._reads)
         if event is not None:
             self.submit(event)

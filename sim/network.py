@@ -1,9 +1,9 @@
 """How fast bytes move: flows share access lines max-min fairly, as TCP flows of equal round trips nearly do.
 
-A line is one direction of a machine's access link; a flow takes its bytes from a sender's line to a receiver's. When a
-flow begins or ends, fair levels are propagated from line to line until they change by less than a thousandth, over at
-most `LINES_MAX` lines: more changed nothing in the third digit (scheduling research, section 0). There is no loss, no
-slow start, no queueing delay.
+A line is one direction of a machine's access link, or of a site's border; a flow takes its bytes from a sender's line
+over the borders between, if any, to a receiver's. When a flow begins or ends, fair levels are propagated from line to
+line until they change by less than a thousandth, over at most `LINES_MAX` lines: more changed nothing in the third
+digit (scheduling research, section 0). There is no loss, no slow start, no queueing delay.
 """
 
 from __future__ import annotations
@@ -39,11 +39,14 @@ class Line:
 class Flow:
     """Bytes on their way from one line to another."""
 
-    __slots__ = ("call", "down", "left", "moment", "rate", "size", "turn", "up")
+    __slots__ = ("between", "call", "down", "left", "moment", "rate", "size", "turn", "up")
 
-    def __init__(self, up: Line, down: Line, size: float, moment: float, call: Callable[[], None]) -> None:
+    def __init__(
+        self, up: Line, down: Line, size: float, call: Callable[[], None], *, between: tuple[Line, ...], moment: float
+    ) -> None:
         self.up = up
         self.down = down
+        self.between = between
         self.size = size
         self.left = size
         self.rate = 0.0
@@ -59,23 +62,27 @@ class Network:
         self._world = world
         self.flow_count = 0
 
-    def start(self, up: Line, down: Line, size: float, call: Callable[[], None]) -> Flow:
-        """Begins to move `size` bytes; `call` is made when the last has left."""
-        flow = Flow(up, down, size, self._world.now, call)
-        up.flows[flow] = down.flows[flow] = None
+    def start(
+        self, up: Line, down: Line, size: float, call: Callable[[], None], *, between: tuple[Line, ...] = ()
+    ) -> Flow:
+        """Begins to move `size` bytes; `call` is made when the last has left. `between`: borders on the way."""
+        flow = Flow(up, down, size, call, between=between, moment=self._world.now)
+        for line in (up, down, *between):
+            line.flows[flow] = None
         self.flow_count += 1
-        self._balance(up, down)
+        self._balance(up, down, *between)
         return flow
 
     def stop(self, flow: Flow) -> None:
         """Ends a flow, wherever it is."""
         self._settle(flow)
         if flow.up.flows.pop(flow, 0) is None:
-            del flow.down.flows[flow]
+            for line in (flow.down, *flow.between):
+                del line.flows[flow]
             self.flow_count -= 1
             flow.turn += 1
             flow.rate = 0.0
-            self._balance(flow.up, flow.down)
+            self._balance(flow.up, flow.down, *flow.between)
 
     def set_capacity(self, line: Line, capacity: float) -> None:
         """Changes a line: zero freezes it."""
@@ -92,8 +99,7 @@ class Network:
         if now > flow.moment:
             gone = min(flow.left, flow.rate * (now - flow.moment))
             flow.left -= gone
-            flow.up.bytes += gone
-            flow.down.bytes += gone
+            _count(flow, gone)
             flow.moment = now
 
     def _balance(self, *lines: Line) -> None:
@@ -115,13 +121,13 @@ class Network:
             if looked_at >= LINES_MAX:
                 continue
             for flow in line.flows:
-                other = flow.down if flow.up is line else flow.up
-                if not other.is_queued:
-                    other.is_queued = True
-                    queue.append(other)
+                for other in _others(flow, line):
+                    if not other.is_queued:
+                        other.is_queued = True
+                        queue.append(other)
         for line in touched:
             for flow in line.flows:
-                self._set_rate(flow, min(flow.up.level, flow.down.level))
+                self._set_rate(flow, _rate(flow))
 
     def _set_rate(self, flow: Flow, rate: float) -> None:
         if rate == flow.rate:
@@ -136,8 +142,7 @@ class Network:
         if turn != flow.turn:
             return
         self._settle(flow)
-        flow.up.bytes += flow.left
-        flow.down.bytes += flow.left
+        _count(flow, flow.left)
         flow.left = 0.0
         self.stop(flow)
         flow.call()
@@ -147,9 +152,35 @@ def _is_near(one: float, other: float) -> bool:
     return one == other or abs(one - other) <= TOLERANCE * min(one, other)
 
 
+def _count(flow: Flow, moved: float) -> None:
+    flow.up.bytes += moved
+    flow.down.bytes += moved
+    for line in flow.between:
+        line.bytes += moved
+
+
+def _rate(flow: Flow) -> float:
+    rate = min(flow.up.level, flow.down.level)
+    for line in flow.between:
+        rate = min(rate, line.level)
+    return rate
+
+
+def _others(flow: Flow, line: Line) -> tuple[Line, ...]:
+    """The other lines of its way."""
+    if not flow.between:
+        return (flow.down if flow.up is line else flow.up,)
+    return tuple(each for each in (flow.up, flow.down, *flow.between) if each is not line)
+
+
 def _level(line: Line) -> float:
-    """The fair level of a line, given the levels of the other ends of its flows (water filling)."""
-    limits = [flow.down.level if flow.up is line else flow.up.level for flow in line.flows]
+    """The fair level of a line, given the levels of the other lines of its flows (water filling)."""
+    limits = [
+        min(other.level for other in _others(flow, line))
+        if flow.between
+        else (flow.down.level if flow.up is line else flow.up.level)
+        for flow in line.flows
+    ]
     limits.sort()
     left, count = line.capacity, len(limits)
     for limit in limits:

@@ -19,6 +19,7 @@ class Report:
     seed: int
     peers: int
     blocks: int
+    sites: int
     bytes: int
     limit_s: float
     finished: int
@@ -38,20 +39,29 @@ class Report:
     wasted_ratio: float
     duplicates: int
     refused_bytes: int
+    border_bytes: int
+    border_ratio: float
     worst_stall_s: float
     messages: int
     messages_per_block: float
     events: int
     problems: tuple[str, ...]
+    commit: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the same for the same seed, whatever the hash seed."""
         return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
 
+    def _border(self) -> list[str]:
+        if self.sites == 1:
+            return []
+        return [f"  borders     {self.border_bytes / MIB:8.1f} MiB {self.border_ratio:.4f}   of {self.sites} sites"]
+
     def as_text(self) -> str:
         """A few lines for people."""
         lines = [
-            f"{self.scenario}: {self.peers} peers, {self.blocks} blocks, {self.bytes / MIB:.0f} MiB, seed {self.seed}",
+            f"{self.scenario}: {self.peers} peers, {self.blocks} blocks, {self.bytes / MIB:.0f} MiB, seed {self.seed}"
+            + (f", commit {self.commit}" if self.commit else ""),
             f"  fluid limit {self.limit_s:8.2f} s   finished {self.finished} of {self.expected}",
             f"  p50         {self.p50_s:8.2f} s   {self.p50_ratio:.3f}",
             f"  p90         {self.p90_s:8.2f} s   {self.p90_ratio:.3f}",
@@ -60,6 +70,7 @@ class Report:
             f"  origin      {self.origin_bytes / MIB:8.1f} MiB {self.origin_ratio:.4f}",
             f"  wasted      {self.wasted_bytes / MIB:8.1f} MiB {self.wasted_ratio:.4f}   "
             f"duplicates {self.duplicates}   refused {self.refused_bytes / MIB:.1f} MiB",
+            *self._border(),
             f"  worst stall {self.worst_stall_s:8.2f} s   messages {self.messages}"
             f" ({self.messages_per_block:.1f} a block)",
         ]

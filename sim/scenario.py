@@ -43,21 +43,46 @@ class Scenario:
     has_tracker: bool = True
     slow: float = 0.0
     """This part of the machines has a fifth of the rates."""
+    links: tuple[tuple[float, float, float], ...] = ()
+    """A mix of links instead of `up` and `down`: (weight, up, down) each; the weights need not add up to one."""
+    latency_to_s: float | None = None
+    """Each machine has a latency of its own between `latency_s` and this (log-uniform); two are apart by the mean."""
+    sites: int = 1
+    """Machines are dealt to so many sites in turn; seeders are in the first, the store is in none."""
+    border: float | None = None
+    """What all flows over one site's border share, each way; None: borders are only counted."""
     liars: float = 0.0
+    """This part of the machines sends wrong blocks."""
     hidden: float = 0.0
     """This part of the machines can dial and cannot be dialled (address translation, a firewall)."""
     killed: float = 0.0
     """This part of the machines has its cable pulled, at `killed_at`."""
     killed_at: float = 0.5
+    vanishing: float = 0.0
+    """The programs of this part die at `killed_at`: their connections close, and nobody says goodbye."""
     joining: float = 0.0
     """This part of the machines comes only at `killed_at`."""
+    frozen: float = 0.0
+    """This part of the machines stops at `frozen_at` in mid-sentence, connections open, like a suspended one."""
+    frozen_at: float = 0.5
+    thaw_after_s: float | None = None
+    """The frozen go on after so long, and read what the system kept for them; None: never."""
+    resets_per_s: float = 0.0
+    """How many of its connections a machine loses in a second, with what was on its way."""
+    clock_skew_s: float = 0.0
+    """Each machine's clock is off by up to so much, either way, and runs faster or slower by up to `clock_drift`."""
+    clock_drift: float = 0.0
     tracker_outage: Outage | None = None
+    store_outage: Outage | None = None
     seeder_dies_at: float | None = None
     linger: bool = True
+    """Without it the complete leave at once."""
     policies: Policies = field(default_factory=Policies)
     limit_factor: float = 12.0
     """When a simulation is called stuck, as a multiple of the fluid limit (plus a minute)."""
     last_max: float | None = None
-    """What the last finish may be, as a multiple of the fluid limit."""
+    """What the last finish may be, as a multiple of the fluid limit; `sim.bounds` adds what depends on the size."""
+    grace_s: float = 0.0
+    """What a fault may add to the last finish, however large the dataset is: a death is noticed after 6 s."""
     origin_max: float | None = None
-    """What may leave the origin, as a multiple of the dataset."""
+    """What may leave the origin, as a multiple of the dataset; `sim.bounds` adds a few blocks."""

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sim.bounds import broken
 from sim.checkers import CHECKED_PEERS_MAX, Checkers
 from sim.dataset import Dataset, make_dataset
 from sim.fabric import Fabric
 from sim.faults import plan_faults
-from sim.limit import fluid_limit_s
+from sim.fleet import Fleet
 from sim.machine import Machine
 from sim.report import Report, percentile
 from sim.scenario import Scenario
 from sim.store import Store
 from sim.tracker import TrackerMachine
 from sim.world import World
-
-SLOW = 0.2
-"""The rates of a slow machine, as a part of the others'."""
 
 CHECK_EVERY = 997
 """In great runs a node is checked after so many events."""
@@ -37,13 +35,16 @@ class Simulation:
             scenario.blocks, scenario.block_size, self.world.rng("dataset"), is_cut=scenario.is_cut
         )
         self.fabric.lengths = self.dataset.lengths
-        self.seeders: list[Machine] = []
-        self.peers: list[Machine] = []
+        fleet = Fleet(scenario, self.world, self.fabric)
+        self.seeders, self.peers = fleet.seeders, fleet.peers
+        self.limit_s = fleet.limit_s(self.dataset.bytes)
+        """The fluid limit of those who want the version."""
         self._stall_s = 0.0
         self._moved_at: dict[int, tuple[int, float]] = {}
         self._build()
         every = 1 if scenario.peers <= CHECKED_PEERS_MAX else CHECK_EVERY
         self.checkers = Checkers(self.dataset, every=every)
+        self.fabric.on_given = self._given
         for machine in self.machines:
             self.checkers.watch(machine)
             machine.on_ended = self._stop_if_over
@@ -54,20 +55,7 @@ class Simulation:
         return self.seeders + self.peers
 
     def _build(self) -> None:
-        scenario, world, rng = self.scenario, self.world, self.world.rng("build")
-        seeder_up = scenario.up if scenario.seeder_up is None else scenario.seeder_up
-        slow = set(rng.sample(range(scenario.peers), round(scenario.slow * scenario.peers)))
-        liars = set(rng.sample(range(scenario.peers), round(scenario.liars * scenario.peers)))
-        hidden = set(rng.sample(range(scenario.peers), round(scenario.hidden * scenario.peers)))
-        for number in range(scenario.seeders):
-            self.seeders.append(self._machine(number, seeder_up, scenario.down, is_origin=True))
-        for place in range(scenario.peers):
-            factor = SLOW if place in slow else 1.0
-            number = scenario.seeders + place
-            up, down = scenario.up * factor, scenario.down * factor
-            self.peers.append(self._machine(number, up, down, lies=place in liars, is_hidden=place in hidden))
-        for machine in self.machines:
-            self.fabric.add(machine)
+        scenario, world = self.scenario, self.world
         if scenario.has_tracker:
             self.fabric.tracker = TrackerMachine(self.fabric, self.dataset)
             world.at(0.0, self.fabric.tracker.start)
@@ -82,32 +70,6 @@ class Simulation:
             )
         self._plan_starts()
         plan_faults(self)
-
-    def _machine(
-        self,
-        number: int,
-        up: float,
-        down: float,
-        *,
-        is_origin: bool = False,
-        lies: bool = False,
-        is_hidden: bool = False,
-    ) -> Machine:
-        scenario = self.scenario
-        policies = scenario.policies if scenario.linger else replace(scenario.policies, lingers=False)
-        return Machine(
-            self.fabric,
-            number,
-            up=up,
-            down=down,
-            rng=self.world.rng(f"machine {number}"),
-            policies=policies,
-            is_origin=is_origin,
-            reads_store=scenario.store_up is not None and not is_origin,
-            has_tracker=scenario.has_tracker,
-            lies=lies,
-            is_hidden=is_hidden,
-        )
 
     def _plan_starts(self) -> None:
         scenario, world, rng = self.scenario, self.world, self.world.rng("starts")
@@ -124,18 +86,6 @@ class Simulation:
         if not self.scenario.has_tracker:
             self.fabric.discover(machine)
 
-    @property
-    def limit_s(self) -> float:
-        """The fluid limit of those who want the version."""
-        scenario = self.scenario
-        origin_up = sum(machine.up_rate for machine in self.seeders) + (scenario.store_up or 0.0)
-        return fluid_limit_s(
-            self.dataset.bytes,
-            origin_up=origin_up,
-            ups=[machine.up_rate for machine in self.peers],
-            downs=[machine.down_rate for machine in self.peers],
-        )
-
     # --- running --------------------------------------------------------------------------------
 
     def run(self) -> Report:
@@ -143,8 +93,9 @@ class Simulation:
         self.world.at(STALL_STEP_S, self._watch_stalls)
         self._stop_if_over()
         self.world.run(limit_s=60.0 + self.scenario.limit_factor * self.limit_s)
-        self.checkers.finish(self._owed(), self.world.now)
-        return self._report()
+        self.checkers.finish(self._owed())
+        report = self._report()
+        return replace(report, problems=(*report.problems, *broken(self.scenario, report)))
 
     def _stop_if_over(self, _: Machine | None = None) -> None:
         if all(machine.completed_at is not None for machine in self._owed()):
@@ -152,7 +103,11 @@ class Simulation:
 
     def _owed(self) -> list[Machine]:
         """Those who must finish: the living and honest. Nobody owes a liar anything."""
-        return [machine for machine in self.peers if not machine.is_frozen and not machine.lies]
+        return [machine for machine in self.peers if (machine.thaws or not machine.is_frozen) and not machine.lies]
+
+    def _given(self, index: int) -> None:
+        if self.fabric.is_calm and self.scenario.origin_max is not None:
+            self.checkers.given(index)
 
     def _watch_stalls(self) -> None:
         """The longest that anybody who lacked something saw nothing come."""
@@ -177,6 +132,7 @@ class Simulation:
         origin += self.fabric.store.up.bytes if self.fabric.store is not None else 0.0
         taken = sum(machine.bytes_taken for machine in self.peers)
         wasted = sum(machine.down.bytes for machine in living) - sum(machine.bytes_taken for machine in living)
+        crossed = sum(border.into.bytes for border in self.fabric.borders.values())
         p50, p90, p99, last = (percentile(times, part) for part in (0.5, 0.9, 0.99, 1.0))
         blocks_moved = max(1, taken * scenario.blocks // dataset.bytes)
         return Report(
@@ -184,6 +140,7 @@ class Simulation:
             seed=self.seed,
             peers=scenario.peers,
             blocks=scenario.blocks,
+            sites=scenario.sites,
             bytes=dataset.bytes,
             limit_s=self.limit_s,
             finished=len(times),
@@ -203,6 +160,8 @@ class Simulation:
             wasted_ratio=wasted / max(1, taken),
             duplicates=sum(machine.duplicates for machine in self.peers),
             refused_bytes=sum(machine.refused for machine in self.peers),
+            border_bytes=round(crossed),
+            border_ratio=crossed / dataset.bytes,
             worst_stall_s=self._stall_s,
             messages=self.fabric.messages,
             messages_per_block=self.fabric.messages / blocks_moved,

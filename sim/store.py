@@ -19,6 +19,7 @@ from swarm.protocol.ids import Index, VersionId
 class Read:
     """One read. `flow` is None until its first byte."""
 
+    machine: Machine
     turn: int
     flow: Flow | None = None
     reported: int = 0
@@ -61,7 +62,7 @@ class Store:
         elif index in self._missing:
             world.after(delay_s, machine.store_failed, index, "missing")
         else:
-            read = self._reads[machine.number, index] = Read(self.reads_begun)
+            read = self._reads[machine.number, index] = Read(machine, self.reads_begun)
             world.after(delay_s, self._start, machine, index, read.turn)
 
     def _start(self, machine: Machine, index: Index, turn: int) -> None:
@@ -69,11 +70,29 @@ class Store:
         if read is None or read.turn != turn:
             return
         length = self._dataset.lengths[index]
-        read.flow = self._fabric.network.start(self.up, machine.down, length, lambda: self._end(machine, index))
+        read.flow = self._fabric.network.start(
+            self.up,
+            machine.down,
+            length,
+            lambda: self._end(machine, index),
+            between=self._fabric.between(None, machine.site),
+        )
 
     def _end(self, machine: Machine, index: Index) -> None:
         del self._reads[machine.number, index]
+        self._fabric.on_given(index)
         machine.store_came(index)
+
+    def stop(self) -> None:
+        """Is away: what is being read fails, and what is asked for."""
+        self.is_up = False
+        for (_, index), read in list(self._reads.items()):
+            self.cancel(read.machine, index)
+            read.machine.store_failed(index, "unavailable")
+
+    def start(self) -> None:
+        """Is back."""
+        self.is_up = True
 
     def cancel(self, machine: Machine, index: Index) -> None:
         """The reader closes it."""

@@ -57,7 +57,16 @@ class TrackerMachine:
         machines, self._machines = self._machines, {}
         for machine in machines.values():
             machine.tracker_wire = None
-            self._fabric.world.after(self._fabric.latency_s, self._lost, machine)
+            self._fabric.world.after(machine.latency_s, self._lost, machine)
+
+    def reset(self, machine: Machine) -> None:
+        """The connection to a machine is lost."""
+        if machine.tracker_wire in self._machines:
+            connection = machine.tracker_wire
+            assert connection is not None
+            machine.tracker_wire = None
+            self.gone(connection)
+            self._fabric.world.after(machine.latency_s, self._lost, machine)
 
     def _lost(self, machine: Machine) -> None:
         machine.submit(e.TrackerLost("the connection was closed"))
@@ -65,7 +74,7 @@ class TrackerMachine:
 
     def accept(self, machine: Machine) -> None:
         """A machine has connected."""
-        if machine.is_frozen or machine.left_at is not None:
+        if machine.is_dead or machine.left_at is not None:
             return
         if not self.is_up:
             machine.seek_tracker()
@@ -74,7 +83,7 @@ class TrackerMachine:
         machine.tracker_wire = connection
         self._machines[connection] = machine
         self._handle(te.AgentConnected(connection, machine.info, machine.reads_store))
-        machine.submit(e.TrackerConnected(connection, 2 * self._fabric.latency_s))
+        machine.submit(e.TrackerConnected(connection, 2 * machine.latency_s))
 
     def receive(self, connection: ConnectionId, message: Message) -> None:
         """A message came."""
@@ -97,15 +106,20 @@ class TrackerMachine:
         match command:
             case tc.Send():
                 self._fabric.messages += 1
-                self._fabric.world.after(self._fabric.latency_s, self._deliver, command.connection, command.message)
+                self._send(command)
             case tc.Disconnect():
                 machine = self._machines.pop(command.connection, None)
                 self._handle(te.AgentGone(command.connection, command.reason))
                 if machine is not None and machine.tracker_wire == command.connection:
                     machine.tracker_wire = None
-                    self._fabric.world.after(self._fabric.latency_s, self._lost, machine)
+                    self._fabric.world.after(machine.latency_s, self._lost, machine)
             case tc.LookUp() | tc.PresignAndSend():
                 raise NotImplementedError(command)
+
+    def _send(self, command: tc.Send) -> None:
+        machine = self._machines.get(command.connection)
+        delay_s = self._fabric.latency_s if machine is None else machine.latency_s
+        self._fabric.world.after(delay_s, self._deliver, command.connection, command.message)
 
     def _deliver(self, connection: ConnectionId, message: Message) -> None:
         machine = self._machines.get(connection)

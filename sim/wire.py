@@ -43,6 +43,8 @@ class Wire:
     """The first is being sent."""
     expected: dict[int, set[int]] = field(default_factory=dict)
     is_open: bool = True
+    is_reset: bool = False
+    """Lost, with all that was on its way."""
     sent: list[Transfer] = field(default_factory=list)
     """Ends of blocks that have gone and that the sender's node has not heard of, and the same for the receiver's."""
     received: list[Transfer] = field(default_factory=list)
