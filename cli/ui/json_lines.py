@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 from cli.failures import Failure
 from cli.ui.screen import Look, is_verbose
-from cli.ui.waits import Waits
-from swarm.agent.notices import Level, Note, Notice, Phase, Progress, Receipt, as_json
+from cli.ui.waits import News
+from swarm.agent.notices import Level, Note, Notice, Phase, Progress, Receipt, Waits, as_json
 
 PROGRESS_SECONDS = 1.0
 """A script that wants more should ask the agent; a log should not be mostly progress."""
@@ -31,7 +31,7 @@ class JsonScreen:
         self._clock = clock
         self._shown_at = float("-inf")
         self._phase: Phase | None = None
-        self._waits = Waits(clock)
+        self._waits = News(clock)
         self._has_receipt = False
 
     @property
@@ -86,7 +86,7 @@ class JsonScreen:
         if isinstance(notice, Note):
             shown = (Level.INFO, Level.WARNING, Level.DETAIL) if is_verbose(self._look) else (Level.INFO, Level.WARNING)
             return notice.level not in (shown if not self._look.quiet else (Level.WARNING,))
-        return self._look.quiet and isinstance(notice, Progress)
+        return self._look.quiet and isinstance(notice, Progress | Waits)
 
     def _progress(self, progress: Progress) -> None:
         if self._waits.is_news(progress.waiting):

@@ -13,7 +13,7 @@ from typing import Any, TextIO, assert_never
 
 from cli.failures import Failure
 from cli.ui.screen import Look, is_verbose, wants_color
-from cli.ui.waits import Waits
+from cli.ui.waits import News
 from cli.ui.wording import (
     committed_line,
     dry_run_lines,
@@ -25,6 +25,7 @@ from cli.ui.wording import (
     ready_lines,
     receipt_lines,
     resolved_line,
+    waits_line,
 )
 from swarm.agent.notices import (
     Committed,
@@ -37,6 +38,7 @@ from swarm.agent.notices import (
     Ready,
     Receipt,
     Resolved,
+    Waits,
 )
 
 LINE_SECONDS = 10.0
@@ -69,6 +71,10 @@ class TextScreen:
             self._progress(notice)
         elif isinstance(notice, Note):
             self._note(notice)
+        elif isinstance(notice, Waits):
+            # The bar, and the line in its place, say the first of them already.
+            if is_verbose(self._look):
+                self.say(waits_line(notice))
         else:
             self.close()
             self._show(notice)
@@ -180,7 +186,7 @@ class _Pace:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._shown_at: float | None = None
-        self._waits = Waits(clock)
+        self._waits = News(clock)
 
     def is_due(self, progress: Progress) -> bool:
         now = self._clock()

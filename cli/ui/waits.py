@@ -12,7 +12,7 @@ _NUMBERS = re.compile(r"\b[0-9a-f]*[0-9][0-9a-f.]*\b")
 """Seconds, bytes, and the names of agents."""
 
 
-class Waits:
+class News:
     """Remembers the wait that was told last. `clock` is monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

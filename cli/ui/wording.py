@@ -5,7 +5,7 @@ Whatever comes from outside (paths, names, reasons) passes `printable`: a hostil
 
 from __future__ import annotations
 
-from swarm.agent.notices import Committed, Phase, Planned, Progress, Published, Ready, Receipt, Resolved
+from swarm.agent.notices import Committed, Phase, Planned, Progress, Published, Ready, Receipt, Resolved, Waits
 from swarm.config.quantities import show_duration, show_rate, show_size
 
 _DOING = {
@@ -147,6 +147,12 @@ def paste_lines(ready: Ready) -> list[str]:
     return ["", f"to fetch {what} {where}:", f"  {ready.command}", ""]
 
 
+def waits_line(waits: Waits) -> str:
+    """One reason why nothing moves, and for how many blocks."""
+    blocks = f"{plural(waits.blocks, 'block')}: " if waits.blocks else ""
+    return f"waiting: {blocks}{printable(waits.reason)}"
+
+
 def committed_line(committed: Committed) -> str:
     """Where the version now is."""
     how = "" if committed.is_atomic else ", put there entry by entry"
@@ -174,13 +180,20 @@ def receipt_lines(receipt: Receipt) -> list[str]:
     came = receipt.bytes_peer + receipt.bytes_origin
     # Of what was here already a rate says nothing.
     rate = f", {show_rate(came / receipt.seconds)}" if receipt.seconds > 0 and came else ""
+    if receipt.link_share is not None:
+        rate += f"; at {percent(round(receipt.link_share * 1000), 1000)} of what this link has shown it can do"
     lines = [
         f"{_label(receipt.dataset, receipt.digest)} is at {printable(receipt.dest)}",
         f"{plural(receipt.files, 'file')}, {show_size(receipt.bytes)} in {show_duration(receipt.seconds)}{rate}",
     ]
-    shares = sources(receipt.bytes_peer, receipt.bytes_origin, receipt.bytes_local)
+    shares = _receipt_sources(receipt)
     if shares:
         lines.append(f"{shares}; {plural(receipt.peers, 'peer')}" if came else "all of it was here")
+    if receipt.store_alone_cost is not None and receipt.saved is not None:
+        lines.append(
+            f"the store alone: {show_size(receipt.store_alone_bytes)} for {_money(receipt.store_alone_cost)}; "
+            f"{show_size(receipt.saved_bytes)} and {_money(receipt.saved)} saved"
+        )
     extra = (
         (receipt.bytes_refetched, "fetched again after an interruption"),
         (receipt.bytes_wasted, "came and was not needed"),
@@ -188,6 +201,25 @@ def receipt_lines(receipt: Receipt) -> list[str]:
     lines += [f"{show_size(amount)} {text}" for amount, text in extra if amount]
     lines += [f"banned {agent}: it sent wrong bytes" for agent in receipt.banned]
     return lines
+
+
+def _receipt_sources(receipt: Receipt) -> str:
+    """`60 % from this network, 34 % from peers elsewhere, 4 % from the store, 2 % was here`."""
+    elsewhere = receipt.bytes_peer - receipt.bytes_lan
+    shares = (
+        (receipt.bytes_lan, "from this network"),
+        (elsewhere, "from peers elsewhere" if receipt.bytes_lan else "from peers"),
+        (receipt.bytes_seeder, "from seeders"),
+        (receipt.bytes_store, "from the store"),
+        (receipt.bytes_local, "was here"),
+    )
+    total = receipt.bytes_peer + receipt.bytes_origin + receipt.bytes_local
+    return ", ".join(f"{percent(part, total)} {name}" for part, name in shares if part)
+
+
+def _money(amount: float) -> str:
+    # The currency is that of the price; a fetch often costs less than a hundredth of it.
+    return f"{amount:,.2f}" if amount >= 0.995 or not amount else f"{amount:.2g}"
 
 
 def _label(dataset: str, digest: str) -> str:

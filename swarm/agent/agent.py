@@ -30,7 +30,7 @@ from swarm.exchange import events as e
 from swarm.exchange.config import NodeConfig
 from swarm.exchange.node import Node
 from swarm.protocol.ids import AgentId, Realm, VersionId
-from swarm.protocol.messages import Hello
+from swarm.protocol.messages import Hello, PeerInfo
 from swarm.transport.nursery_of_one import nursery_of_one
 from swarm.transport.transport import HelloMaker, Transport
 
@@ -142,6 +142,10 @@ class Agent:
         finally:
             if not lock.locked():
                 self._fetching.pop(version, None)
+
+    def is_near(self, peer: PeerInfo) -> bool:
+        """Whether zeroconf has found a peer, that is, whether it is on this machine's own network."""
+        return self.lan is not None and self.lan.has_seen(peer.peer_id)
 
     async def leave(self) -> None:
         """Finishes what is being sent and says goodbye, bounded."""

@@ -19,18 +19,27 @@ class Backlog:
 
     def __init__(self, bytes_max: int = BACKLOG_BYTES_MAX) -> None:
         self.bytes = 0
+        self._moved_at = 0.0
+        """When the disk last took something, or something began to wait for it."""
         self._bytes_max = bytes_max
         self._waiting = trio.lowlevel.ParkingLot()
 
     def add(self, count: int) -> None:
         """A block has come whole."""
+        if not self.bytes:
+            self._moved_at = trio.current_time()
         self.bytes += count
 
     def remove(self, count: int) -> None:
         """It is kept, or refused."""
+        self._moved_at = trio.current_time()
         self.bytes -= count
         if self.bytes < self._bytes_max:
             self._waiting.unpark_all()
+
+    def idle_s(self, now: float) -> float:
+        """For how long the disk has taken nothing of what waits; 0 where nothing waits."""
+        return now - self._moved_at if self.bytes else 0.0
 
     async def wait_for_room(self) -> None:
         """Until less than the bound waits. No checkpoint where that is so."""

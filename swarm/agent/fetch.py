@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trio
 
-from swarm.agent.account import Account
+from swarm.agent.account import Account, money
 from swarm.agent.agent import Agent
 from swarm.agent.claims import Pinned
 from swarm.agent.estimate import estimate
@@ -19,7 +19,7 @@ from swarm.agent.links import peer_of
 from swarm.agent.notices import Committed, Level, Note, Observer, Phase, Planned, Receipt
 from swarm.agent.target import Remember, Target, Targets, judging
 from swarm.agent.unwrapping import unwrapped
-from swarm.agent.watch import Watch
+from swarm.agent.watch import Watch, watch_asking
 from swarm.dataset.selection import Selection
 from swarm.errors import (
     CorruptError,
@@ -62,6 +62,8 @@ class FetchOrder:
     dry_run: bool
     started_at: float
     """`time.monotonic()` when whoever waits for it began to wait: the start of the process, for a command."""
+    price_per_gb: float | None = None
+    """What 10^9 bytes from the store cost, for the receipt."""
 
 
 @unwrapped
@@ -72,7 +74,8 @@ async def fetch(agent: Agent, holdings: Holdings, order: FetchOrder, observer: O
     """
     ready_s = time.monotonic() - order.started_at
     targets = Targets(agent, holdings, order.pin, None if order.dry_run else order.remember, observer)
-    target = await targets.find(order.reference)
+    async with watch_asking(agent, observer):
+        target = await targets.find(order.reference)
     async with agent.fetching(target.version):
         return await _Fetch(agent, holdings, order, observer, target=target, ready_s=ready_s).run()
 
@@ -98,7 +101,7 @@ class _Fetch:
         self._target = target
         self._ready_s = ready_s
         self._shelf = FetchShelf(target.root_bytes, target.root, holdings)
-        self._account = Account(target.version, self._shelf.space, self._peer_of)
+        self._account = Account(target.version, self._shelf.space, self._peer_of, agent.is_near)
         self._watch = Watch(agent, self._shelf, self._account, observer)
 
     async def run(self) -> Receipt:
@@ -286,6 +289,8 @@ class _Fetch:
     def _receipt(self, version: Version, wanted: int, refetched: int) -> Receipt:
         account, order = self._account, self._order
         total = self._bytes(version, wanted)
+        alone = money(account.bytes_came, order.price_per_gb)
+        saved_bytes = max(0, account.bytes_came - account.bytes_read)
         return Receipt(
             dataset=self._target.label,
             digest=version.id.hex(),
@@ -302,6 +307,18 @@ class _Fetch:
             peers=len(account.givers),
             banned=tuple(sorted(agent.hex() for agent in account.banned)),
             dest=str(order.dest),
+            bytes_lan=account.bytes_lan,
+            bytes_seeder=account.bytes_seeder,
+            bytes_store=account.bytes_store,
+            origin_copies=account.bytes_origin / total if total else None,
+            seconds_exchange=round(self._watch.seconds_exchange, 3),
+            link_rate=self._watch.link_rate,
+            link_share=self._watch.link_share,
+            store_alone_bytes=account.bytes_came,
+            saved_bytes=saved_bytes,
+            price_per_gb=order.price_per_gb,
+            store_alone_cost=alone,
+            saved=money(saved_bytes, order.price_per_gb),
         )
 
     def _bytes(self, version: Version, wanted: int) -> int:

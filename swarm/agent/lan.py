@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ASKED_MAX = 32
 """Neighbours asked one question: a cupboard of boxes; in a hall of thousands some sample of them knows."""
 
+SEEN_MAX = 4096
+"""Neighbours remembered for the receipt, also those that have gone."""
+
 ASK_TIMEOUT_S = 3.0
 """For a dial and an answer: a neighbour is near."""
 
@@ -38,7 +41,12 @@ class Lan:
         self._driver = driver
         self._catalog = catalog
         self._neighbours: dict[PeerId, tuple[str, ...]] = {}
+        self._seen: dict[PeerId, None] = {}
         self._found = trio.Event()
+
+    def has_seen(self, peer_id: PeerId) -> bool:
+        """Whether somebody is, or was, announced on this network."""
+        return peer_id in self._seen
 
     async def run(self) -> None:
         """Takes what discovery finds, for ever."""
@@ -70,6 +78,8 @@ class Lan:
         except SwarmError:
             return  # announced by something that is no agent of ours
         self._neighbours[news.peer_id] = news.addresses
+        if len(self._seen) < SEEN_MAX:
+            self._seen[news.peer_id] = None
         self._found.set()
         self._found = trio.Event()
         self._driver.submit(PeersFound(None, (PeerInfo(agent, news.peer_id, news.addresses, "", False),)))

@@ -58,7 +58,7 @@ class Links:
         self._handle_catalog = handle_catalog
         self._limits = limits
         self._realm_of = realm_of
-        self._backlog = Backlog()
+        self.backlog = Backlog()
         self._links: dict[ConnectionId, Link] = {}
 
     def __iter__(self) -> Iterator[Link]:
@@ -156,7 +156,7 @@ class Links:
                 self._submit,
                 waste=self._waste,
                 pacers=(limits.download, limits.origin) if is_origin else (limits.download,),
-                backlog=self._backlog,
+                backlog=self.backlog,
             )
         return Link(connection, self._submit, self._handle_catalog, receiver, sender)
 

@@ -126,6 +126,27 @@ class Progress:
     """Where files are what is counted (SCAN, VERIFY)."""
     bytes_resumed: int = 0
     """Of `bytes_local`: what an earlier, interrupted run has left."""
+    waiting_since_s: float | None = None
+    """Of what `waiting` says: for so long already."""
+    waiting_bound_s: float | None = None
+    """So long at most, counted from the same moment; then something else is tried. None: see `waiting`."""
+    waiting_blocks: int | None = None
+    """How many blocks wait for the same; 0 where there are none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Nothing has moved for some seconds: one of the reasons, a notice for each kind, told again while it lasts.
+
+    `since_s` and `bound_s` as in `Progress`. `blocks`: how many wait for it.
+    """
+
+    event: ClassVar[str] = "waits"
+    phase: Phase
+    reason: str
+    since_s: float
+    bound_s: float | None
+    blocks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +219,30 @@ class Receipt:
     banned: tuple[str, ...]
     """Agents (hex) that sent wrong bytes."""
     dest: str
+    bytes_lan: int = 0
+    """Of `bytes_peer`: from agents that zeroconf has found on this network."""
+    bytes_seeder: int = 0
+    bytes_store: int = 0
+    """Of `bytes_origin`, which is both together."""
+    origin_copies: float | None = None
+    """`bytes_origin` / `bytes`: how often the data left the origin for this fetch. Summed over a fleet, in all."""
+    seconds_exchange: float = 0.0
+    """Of `seconds`: while pages and blocks were to come."""
+    link_rate: float | None = None
+    """The greatest rate over a whole second that the link has shown in this fetch; None: it was too short for that."""
+    link_share: float | None = None
+    """What came in `seconds_exchange`, as part of what `link_rate` would have brought in it: 0 to 1."""
+    store_alone_bytes: int = 0
+    """What the store would have had to send to this machine without peers and seeders, manifest included."""
+    saved_bytes: int = 0
+    """Of these: what it did not have to send."""
+    price_per_gb: float | None = None
+    """What the user says that a GB (10^9 bytes) from the store costs; without it the next two are None."""
+    store_alone_cost: float | None = None
+    saved: float | None = None
 
 
-Notice = Ready | Resolved | Planned | Progress | Note | Committed | Published | Receipt
+Notice = Ready | Resolved | Planned | Progress | Waits | Note | Committed | Published | Receipt
 
 
 class Observer(Protocol):

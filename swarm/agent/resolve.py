@@ -14,6 +14,7 @@ from typing import Protocol
 
 import trio
 
+from swarm.agent.asking import Asking
 from swarm.agent.catalog import Catalog
 from swarm.agent.claims import Answer
 from swarm.agent.lan import Lan
@@ -109,7 +110,9 @@ class Resolver:
         self._tracker = tracker
         self._store = store
         self._lan = lan
-        self._roots = RootSources(catalog, tracker, store, lan)
+        self.asking = Asking()
+        """Whose answer is waited for."""
+        self._roots = RootSources(catalog, tracker, store, lan, self.asking)
         self.failures: dict[str, SwarmError] = {}
         """Of the last question: why tracker or store could not answer it, where others did."""
 
@@ -155,8 +158,9 @@ class Resolver:
                 asking.start_soon(_note_failure, found, "store", self._ask_store)
 
     async def _ask_tracker(self, found: _Round) -> None:
-        link = await self._tracker.wait_tried()
-        answer = await self._catalog.ask(link, lambda request: Resolve(request, found.name, found.tag))
+        with self.asking.of("tracker"):
+            link = await self._tracker.wait_tried()
+            answer = await self._catalog.ask(link, lambda request: Resolve(request, found.name, found.tag))
         if found.every_tag:
             ask = partial(self._catalog.ask, link)
             answer = await with_every_tag(ask, found.name, answer, bytes_max=TRACKER_BYTES_MAX)
@@ -167,7 +171,8 @@ class Resolver:
 
     async def _ask_store(self, found: _Round) -> None:
         assert self._store is not None
-        found.add(await answer_of_store(await self._store(), found.name, found.tag))
+        with self.asking.of("store"):
+            found.add(await answer_of_store(await self._store(), found.name, found.tag))
 
     async def _ask_neighbours(self, found: _Round) -> None:
         def take(answer: CatalogMessage) -> None:

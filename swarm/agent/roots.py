@@ -8,6 +8,7 @@ from typing import Protocol
 
 import trio
 
+from swarm.agent.asking import Asking
 from swarm.agent.catalog import Catalog
 from swarm.agent.lan import Lan
 from swarm.agent.tracker_link import TrackerLink
@@ -52,11 +53,13 @@ class RootSources:
         tracker: TrackerLink,
         store: Callable[[], Awaitable[RootStore]] | None,
         lan: Lan | None,
+        asking: Asking,
     ) -> None:
         self._catalog = catalog
         self._tracker = tracker
         self._store = store
         self._lan = lan
+        self._asking = asking
 
     async def find(self, version: VersionId) -> bytes:
         """The first right answer: of tracker or neighbours, and soon of the store.
@@ -78,8 +81,9 @@ class RootSources:
     async def _ask_tracker(self, search: _Search) -> None:
         try:
             if self._tracker.is_configured:
-                link = await self._tracker.wait_tried()
-                self._take(search, await self._catalog.ask(link, self._question(search)))
+                with self._asking.of("tracker"):
+                    link = await self._tracker.wait_tried()
+                    self._take(search, await self._catalog.ask(link, self._question(search)))
         except SwarmError as error:
             search.failures["tracker"] = error
         finally:
@@ -91,7 +95,8 @@ class RootSources:
         with trio.move_on_after(STORE_AFTER_S):
             await search.tracker_done.wait()
         try:
-            search.offer(await (await self._store()).get_root(search.version))
+            with self._asking.of("store"):
+                search.offer(await (await self._store()).get_root(search.version))
         except SwarmError as error:
             search.failures["store"] = error
 

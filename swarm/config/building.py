@@ -67,6 +67,7 @@ def fetch_config(
         repair=loaded["repair"],
         atomic=loaded["atomic"],
         dry_run=loaded["dry-run"],
+        price_per_gb=loaded["price-per-gb"],
     )
 
 

@@ -73,6 +73,8 @@ class FetchConfig:
     repair: bool = False
     atomic: bool = False
     dry_run: bool = False
+    price_per_gb: float | None = None
+    """What 10^9 bytes from the store cost, in whatever currency; None: the receipt says nothing of money."""
 
 
 class Links(StrEnum):

@@ -5,6 +5,7 @@ Each parser takes the text and the directory that relative paths in it start fro
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -128,6 +129,17 @@ def parse_fails(text: str) -> bool:
     if text not in ("open", "closed"):
         raise UsageError(f"origin-budget-fails cannot be {text!r}", hint="it is open or closed")
     return text == "open"
+
+
+def parse_price(text: str) -> float:
+    """What a GB costs: a plain number, of whatever currency."""
+    try:
+        price = float(text)
+    except ValueError:
+        price = math.nan
+    if not 0 <= price < math.inf:
+        raise UsageError(f"{text!r} is not a price", hint="write what 10^9 bytes cost as a plain number: 0.09")
+    return price
 
 
 def parse_realm(text: str) -> Realm:

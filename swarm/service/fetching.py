@@ -31,6 +31,7 @@ async def fetch(config: FetchConfig, observer: Observer) -> Receipt:
         atomic=config.atomic,
         dry_run=config.dry_run,
         started_at=started_at,
+        price_per_gb=config.price_per_gb,
     )
     async with open_parts(config.common, key=fresh_key()) as parts:
         transport = parts.agent.parts.transport

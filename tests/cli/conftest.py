@@ -18,7 +18,11 @@ from swarm.agent.notices import Observer, Published, Ready, Receipt
 
 DIGEST = "ab" * 32
 FINGERPRINT = "ed25519:" + "a" * 52
-RECEIPT = Receipt("places:1.0.0", DIGEST, 3, 1000, 100, 850, 50, 0, 0, 200, 2.0, 0.4, 3, (), "/here/places")
+RECEIPT = Receipt(
+    "places:1.0.0", DIGEST, 3, 1000, 100, 850, 50, 0, 0, 200, 2.0, 0.4, 3, (), "/here/places",
+    bytes_lan=600, bytes_seeder=20, bytes_store=30, origin_copies=0.05, seconds_exchange=1.5, link_rate=800.0,
+    link_share=0.9375, store_alone_bytes=1100, saved_bytes=1000,
+)  # fmt: skip
 PUBLISHED = Published(
     "places:1.0.0", DIGEST, ("places:1.0.0", "places:latest"), 3, 1000, 2, 1000, 2, 0.1, FINGERPRINT, "cd" * 16
 )

@@ -101,7 +101,7 @@ def test_the_table_of_exit_codes_is_the_code() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [notices.Ready, notices.Resolved, notices.Planned, notices.Progress, notices.Note, notices.Committed,
+    [notices.Ready, notices.Resolved, notices.Planned, notices.Progress, notices.Waits, notices.Note, notices.Committed,
      notices.Published],
 )  # fmt: skip
 def test_every_event_and_key_is_documented(kind: type[notices.Notice]) -> None:

@@ -18,7 +18,7 @@ from cli.ui.json_lines import JsonScreen
 from cli.ui.screen import Look, is_verbose, wants_color
 from cli.ui.text import TextScreen
 from cli.ui.wording import doing, paste_lines, percent, printable, progress_line, receipt_lines, resolved_line
-from swarm.agent.notices import Committed, Note, Phase, Planned, Progress, Ready, Receipt, Resolved
+from swarm.agent.notices import Committed, Note, Phase, Planned, Progress, Ready, Receipt, Resolved, Waits
 from tests.cli.conftest import DIGEST, FINGERPRINT, RECEIPT
 
 TEXT, JSON = Look(), Look(json=True)
@@ -216,11 +216,39 @@ def test_where_a_fetch_listens_is_a_detail() -> None:
 
 
 def test_a_receipt_of_what_was_here_speaks_of_no_rate_and_no_peers() -> None:
-    local = replace(RECEIPT, bytes_local=1000, bytes_peer=0, bytes_origin=0, peers=0)
+    nothing = {"bytes_peer": 0, "bytes_lan": 0, "bytes_origin": 0, "bytes_seeder": 0, "bytes_store": 0, "peers": 0}
+    local = replace(RECEIPT, bytes_local=1000, link_share=None, **nothing)  # type: ignore[arg-type]
     assert receipt_lines(local)[1:] == ["3 files, 1.00 kB in 2.0 s", "all of it was here"]
     by_digest = replace(RECEIPT, dataset=f"@maps/a@{DIGEST}")
     assert receipt_lines(by_digest)[0] == f"@maps/a@{DIGEST[:16]} is at /here/places"
-    assert "3 files, 1.00 kB in 2.0 s, 450 B/s" in receipt_lines(RECEIPT)
+    shown = "3 files, 1.00 kB in 2.0 s, 450 B/s; at 94 % of what this link has shown it can do"
+    assert shown in receipt_lines(RECEIPT)
+
+
+def test_a_receipt_speaks_of_money_where_there_is_a_price() -> None:
+    assert not any("saved" in line for line in receipt_lines(RECEIPT))
+    priced = replace(RECEIPT, price_per_gb=0.09, store_alone_cost=1234.5, saved=0.0456)
+    assert "the store alone: 1.10 kB for 1,234.50; 1.00 kB and 0.046 saved" in receipt_lines(priced)
+
+
+def test_a_receipt_names_only_sources_that_gave_something() -> None:
+    far = replace(RECEIPT, bytes_lan=0, bytes_seeder=50, bytes_store=0)
+    assert "85 % from peers, 5 % from seeders, 10 % was here; 3 peers" in receipt_lines(far)
+
+
+def test_what_is_waited_for_is_a_line_of_json_and_a_detail_on_a_screen() -> None:
+    waits = Waits(Phase.FETCH, "1 neighbour has it", 5.25, None, 3)
+    json_lines, out, _ = json_screen()
+    json_lines.notify(waits)
+    told = {"event": "waits", "phase": "fetch", "reason": "1 neighbour has it", "since_s": 5.25, "bound_s": None}
+    assert objects(out) == [told | {"blocks": 3}]
+    for look, count in ((Look(), 0), (Look(verbose=True), 1)):
+        screen, _, err, _ = text_screen(look)
+        screen.notify(waits)
+        assert err.getvalue().count("waiting: 3 blocks: 1 neighbour has it") == count
+    quiet, out, _ = json_screen(Look(json=True, quiet=True))
+    quiet.notify(waits)
+    assert out.getvalue() == ""
 
 
 def test_json_lines_are_ascii_and_finite() -> None:

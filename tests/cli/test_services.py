@@ -30,6 +30,18 @@ FIELDS = [
     "peers",
     "banned",
     "dest",
+    "bytes_lan",
+    "bytes_seeder",
+    "bytes_store",
+    "origin_copies",
+    "seconds_exchange",
+    "link_rate",
+    "link_share",
+    "store_alone_bytes",
+    "saved_bytes",
+    "price_per_gb",
+    "store_alone_cost",
+    "saved",
 ]
 
 
@@ -44,7 +56,8 @@ def test_fetch_prints_its_receipt(run: Run, service: FakeService) -> None:
     ended = run("fetch", "places:1.0.0")
     assert ended.code == 0
     assert "places:1.0.0" in ended.out
-    assert "85 % from peers, 5 % from the origin, 10 % was here; 3 peers" in ended.out
+    came = "60 % from this network, 25 % from peers elsewhere, 2 % from seeders, 3 % from the store, 10 % was here"
+    assert f"{came}; 3 peers" in ended.out
     (config,) = service.configs
     assert isinstance(config, FetchConfig)
     assert config.dest == Path.cwd() / "places"
@@ -57,6 +70,7 @@ def test_the_last_line_of_json_is_the_receipt_with_exactly_its_fields(run: Run, 
     last = ended.objects[-1]
     assert list(last) == FIELDS
     assert last["bytes"] == last["bytes_local"] + last["bytes_peer"] + last["bytes_origin"]
+    assert last["bytes_origin"] == last["bytes_seeder"] + last["bytes_store"]
     assert last["digest"] == DIGEST
     assert ended.err == ""
 
