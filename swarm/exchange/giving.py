@@ -11,16 +11,20 @@ from swarm.exchange.commands import CancelSend, SendBlock
 from swarm.exchange.events import BlockSent, SendFailed, Transfer
 from swarm.exchange.peers import Channel, Link
 from swarm.exchange.session import Session
+from swarm.exchange.sites import AT_ONCE
 from swarm.exchange.slots import RUN_MAX
 from swarm.exchange.state import State
 from swarm.exchange.uplink import Offer, Sending
-from swarm.protocol.ids import Index
+from swarm.protocol.ids import AgentId, Index, VersionId
 from swarm.protocol.messages import Cancel, Credit, Decline, DeclineReason, Ready, Request
 from swarm.protocol.runs import count, is_normal, span
 
 STALLED_S = 5.0
 """When no neighbour has gained anything for so long, what holders say they have is of no use to who lacks it: they lie
 and are banned, or cannot be reached. In a healthy swarm somebody gains a block many times a second."""
+
+BORDER_STALLED_S = 30.0
+"""The same where the only ones who lack anything are in other sites: over a thin border a block takes long."""
 
 
 class Giving:
@@ -30,6 +34,8 @@ class Giving:
         self._state = state
         self._uplink = state.uplink
         self._channels: list[Channel] = []
+        self._lacked_near: dict[VersionId, int] = {}
+        """What agents of this one's site lack, while one round of offers lasts."""
         self._is_idle = False
         """Nobody could be offered anything; true until something changes."""
         self.full_until: float | None = None
@@ -79,6 +85,7 @@ class Giving:
         if self._is_idle or state.is_leaving or (self.full_until is not None and state.now < self.full_until):
             return
         self.full_until = None
+        self._lacked_near.clear()
         while self._uplink.taken(state.now, state.lead_s) < state.slots_out:
             channel = self._choose()
             if channel is None:
@@ -90,6 +97,7 @@ class Giving:
     def _choose(self) -> Channel | None:
         """A random one of those who can be offered something; who is sent something, or suspected, comes second."""
         channels = self._channels
+        free: Channel | None = None
         busy: Channel | None = None
         for place in range(len(channels)):
             other = self._state.rng.randrange(place, len(channels))
@@ -98,9 +106,15 @@ class Giving:
             if not self._can_offer(channel):
                 continue
             if not channel.sending and not channel.link.offers and not self._is_suspect(channel):
-                return channel
+                if not self._state.sites.has_foreign or self._is_urgent(channel):
+                    return channel
+                free = free or channel
             busy = busy or channel
-        return busy
+        return free or busy
+
+    def _is_urgent(self, channel: Channel) -> bool:
+        """A foreign agent has opened its credit for one block, and its site waits for it; two a site at most."""
+        return self._state.sessions[channel.version].share is None and self._state.sites.is_foreign(channel.link.peer)
 
     def _is_suspect(self, channel: Channel) -> bool:
         share = self._state.sessions[channel.version].share
@@ -113,14 +127,35 @@ class Giving:
         session = self._state.sessions[channel.version]
         if channel.skip_until > self._state.now and channel.skip_generation == session.generation:
             return False
+        if self._state.sites.is_foreign(link.peer) and session.share is None and self._is_border_full(link):
+            return False
         return bool(self._useful(channel, session))
+
+    def _is_border_full(self, link: Link) -> bool:
+        """Whether as many blocks as may are on their way from here to a foreign site."""
+        sites = self._state.sites
+        site, uplink = sites.of(link.peer), self._uplink
+        channels = [offer.channel for offer in uplink.offers.values()]
+        channels += [sending.channel for sending in uplink.sendings.values()]
+        return sum(sites.of(channel.link.peer) == site for channel in channels) >= AT_ONCE
 
     def _useful(self, channel: Channel, session: Session) -> int:
         possession = channel.link.peer.possessions.get(channel.version)
         if possession is None:
             return 0
         useful = possession.lacks & session.have & ~channel.sending
-        return useful & session.share.to_give if session.share is not None else useful
+        if session.share is None:
+            return useful
+        if self._state.sites.is_foreign(channel.link.peer):
+            useful &= ~self._lacked_in_site(session)
+        return useful & session.share.to_give
+
+    def _lacked_in_site(self, session: Session) -> int:
+        """What an origin gives inside its own site first: foreign sites then take it from there."""
+        lacked = self._lacked_near.get(session.version)
+        if lacked is None:
+            lacked = self._lacked_near[session.version] = self._lacked(session, self._state.sites.own)
+        return lacked
 
     def _offer_to(self, channel: Channel) -> None:
         state, session = self._state, self._state.sessions[channel.version]
@@ -270,12 +305,33 @@ class Giving:
         for session in self._state.sessions.values():
             if session.share is not None:
                 moving = self._moving(session)
-                is_stalled = not moving and self._state.now - session.gained_at >= STALLED_S
-                held = 0 if is_stalled else session.picker.availability.held()
                 lacked = self._lacked(session)
+                held = session.picker.availability.held() & ~self._disbelieved(session, moving)
                 session.share.review(held=held, moving=moving, lacked=lacked)
                 if self._state.policies.suspects:
-                    session.share.take_back(session.share.spreading.review(lacked, self._state.now) & ~moving)
+                    self._review_carriers(session, lacked, moving)
+
+    def _disbelieved(self, session: Session, moving: int) -> int:
+        """What holders say they have to no use, since nobody has gained anything for long."""
+        still_s = self._state.now - session.gained_at
+        if moving or still_s < STALLED_S:
+            return 0
+        # Foreign sites wait for their borders, not for liars.
+        is_everywhere = not self._state.sites.has_foreign or still_s >= BORDER_STALLED_S
+        return session.all if is_everywhere else self._lacked(session, self._state.sites.own)
+
+    def _review_carriers(self, session: Session, lacked: int, moving: int) -> None:
+        """Each is judged by what its own site lacks: what is to cross a border waits for that."""
+        assert session.share is not None
+
+        def lacked_near(carrier: AgentId) -> int:
+            peer = session.neighbours.get(carrier)
+            if not self._state.sites.has_foreign or peer is None:
+                return lacked
+            return self._lacked(session, self._state.sites.of(peer))
+
+        stuck = session.share.spreading.review(lacked_near, self._state.now)
+        session.share.take_back(stuck & ~moving)
 
     def _moving(self, session: Session) -> int:
         moving = 0
@@ -287,10 +343,12 @@ class Giving:
                 moving |= 1 << offer.named
         return moving
 
-    def _lacked(self, session: Session) -> int:
+    def _lacked(self, session: Session, site: str | None = None) -> int:
+        """By any neighbour, or by those of one site."""
         lacked = 0
         for peer in session.neighbours.values():
-            lacked |= peer.possessions[session.version].lacks
+            if site is None or self._state.sites.of(peer) == site:
+                lacked |= peer.possessions[session.version].lacks
         return lacked
 
     def check(self) -> None:

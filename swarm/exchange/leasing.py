@@ -10,6 +10,7 @@ from swarm.errors import SwarmError
 from swarm.exchange.bitset import choose, full, indexes_of, runs_of
 from swarm.exchange.commands import BlockUnavailable, CancelStoreRead, ReadStore
 from swarm.exchange.config import LEASES_S
+from swarm.exchange.crossing import Crossing
 from swarm.exchange.events import StoreFailed, StoreRead
 from swarm.exchange.leases import HeldLease, HeldLeases
 from swarm.exchange.ownership import is_in_first_share, rank, score, seed_of
@@ -41,9 +42,10 @@ ALONE_AFTER_S = 1.0
 class Leasing:
     """What is read from the store, and what the tracker hears of it."""
 
-    def __init__(self, state: State, tracking: Tracking) -> None:
+    def __init__(self, state: State, tracking: Tracking, crossing: Crossing) -> None:
         self._state = state
         self._tracking = tracking
+        self._crossing = crossing
         self.held = HeldLeases()
         self.reads = StoreReads(state.rng)
         self._climb = Climb()
@@ -68,6 +70,7 @@ class Leasing:
     def join(self, session: Session) -> None:
         """Tells the tracker that we take part."""
         leases = tuple(lease.token for lease in self.held if lease.version == session.version)
+        leases += self._crossing.tokens(session.version)
         self._tracking.join(session, leases, session.picker.promised)
 
     # --- leases ---------------------------------------------------------------------------------
@@ -83,6 +86,9 @@ class Leasing:
         session = self._state.sessions.get(lease.version)
         is_of_use = session is not None and span(lease.indexes) <= session.size and count(lease.indexes) == 1
         if lease.agent != self._state.agent or self.held.get(lease.number) is not None:
+            return
+        if lease.from_peers:
+            self._crossing.on_lease(lease, message.lease)
             return
         if session is None or not is_of_use or self.held.is_full() or self._state.is_leaving:
             self._report([LeaseReport(lease.number, LeaseState.RETURNED, 0)])

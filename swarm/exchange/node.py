@@ -13,6 +13,7 @@ from swarm.exchange import events as e
 from swarm.exchange.bitset import mask_of
 from swarm.exchange.commands import Banned, Command, Completed, Disconnect, Released
 from swarm.exchange.config import HAVES_S, IDLE_TICK_S, LEAVE_S, SESSIONS_MAX, TICK_S, NodeConfig
+from swarm.exchange.crossing import Crossing
 from swarm.exchange.dialling import Dialling
 from swarm.exchange.giving import Giving
 from swarm.exchange.leasing import Leasing
@@ -48,7 +49,8 @@ class Node:
         self._dialling = Dialling(self._state)
         self._tracking = Tracking(self._state, self._dialling)
         self._sharing = Sharing(self._state, self._tracking)
-        self._leasing = Leasing(self._state, self._tracking)
+        self._crossing = Crossing(self._state, self._tracking, self._taking)
+        self._leasing = Leasing(self._state, self._tracking, self._crossing)
         self._why = Why(self._state, self._tracking, self._leasing, self._dialling)
         self._ticked_at = float("-inf")
         self._announced_at = float("-inf")
@@ -115,6 +117,7 @@ class Node:
                 self._dialling.learn(event.version, event.peers)
             case e.TrackerConnected():
                 self._tracking.on_connected(event.connection)
+                self._crossing.on_tracker()
                 self._leasing.join_all()
             case e.TrackerLost():
                 self._tracker_lost()
@@ -195,11 +198,13 @@ class Node:
             case m.Welcome():
                 self._tracking.on_welcome(message)
             case m.HandOut():
+                self._learn_sites(message)
                 self._dialling.learn(message.version, message.peers)
             case m.LeaseGrant():
                 self._leasing.on_grant(message)
             case m.LeaseFenced():
                 self._leasing.on_fenced(message)
+                self._crossing.on_fenced(message.number)
             case m.Share():
                 self._sharing.on_share(message)
                 self._giving.wake()
@@ -207,6 +212,16 @@ class Node:
                 self._dialling.on_dial_me(self._tracking.connection, None, message)
             case _:
                 pass
+
+    def _learn_sites(self, message: m.HandOut) -> None:
+        """Who heard of us by our old site is met anew: our hello tells the new one from here on."""
+        sites = self._state.sites
+        if sites.learn(message.peers):
+            for link in list(self._state.peers.links()):
+                self._meeting.disconnect(link, "this agent is in another site than it said")
+                self._after_parting(link.peer)
+        for peer in self._state.peers:
+            sites.meet(peer)
 
     def _opened(self, link: Link, message: m.Open) -> str | None:
         reason = self._meeting.on_open(link, message)
@@ -244,6 +259,7 @@ class Node:
     def _connected(self, event: e.PeerConnected) -> None:
         link = self._meeting.on_connected(event, self._dialling.others())
         if link is not None:
+            self._state.sites.meet(link.peer)
             self._dialling.on_connected(link)
 
     def _disconnected(self, event: e.PeerDisconnected) -> None:
@@ -292,6 +308,7 @@ class Node:
             return
         self._taking.close(session)
         self._leasing.forget(session)
+        self._crossing.forget(session)
         self._meeting.close(session)
         self._tracking.leave(version)
         self._sharing.forget(version)
@@ -364,6 +381,7 @@ class Node:
         if session is None:
             return
         self._leasing.on_here(version, index)
+        self._crossing.on_here(version, index)
         self._taking.cancel(session, 1 << index)
         self._giving.wake()
         self._complete(session)
@@ -398,6 +416,7 @@ class Node:
         self._cut(self._giving.tick(), "took nothing of what it asked for")
         self._tracking.tick()
         self._leasing.tick()
+        self._crossing.tick()
         if state.now - self._announced_at >= HAVES_S:
             self._announced_at = state.now
             self._meeting.announce()
@@ -451,6 +470,7 @@ class Node:
         self._leave_by = self._why.leaves_by = self._state.now + LEAVE_S
         self._leasing.return_all()
         for session in self._state.sessions.values():
+            self._crossing.forget(session)
             self._taking.close(session)
             self._tracking.leave(session.version)
         self._end()
@@ -466,6 +486,11 @@ class Node:
             self._tracking.on_lost()
 
     # --- questions ------------------------------------------------------------------------------
+
+    @property
+    def site(self) -> str:
+        """Where this agent is, as far as it knows: what it says to other agents."""
+        return self._state.sites.own
 
     def why(self, version: VersionId, index: int, now: float) -> str:
         """One sentence: what a block waits for, since when, and what happens at the bound."""
@@ -511,6 +536,7 @@ class Node:
         self._giving.check()
         self._taking.check()
         self._leasing.check()
+        self._crossing.check()
         in_flight = sum(sum(r.lengths.values()) for s in self._state.sessions.values() for r in s.ledger)
         in_flight += sum(reading.length for reading in self._leasing.reads.readings.values())
         assert self._state.credit.bytes_taken == in_flight

@@ -8,6 +8,8 @@ that costs the origin a few blocks, and costs the slow one nothing but its place
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from swarm.exchange.bitset import indexes_of
 from swarm.protocol.ids import AgentId
 
@@ -60,13 +62,18 @@ class Spreading:
         for index in [index for index, (carrier, _) in self._carriers.items() if carrier == agent]:
             self._forget(index)
 
-    def review(self, lacked: int, now: float) -> int:
-        """What is to be given to somebody else; `lacked`: what any neighbour lacks. Its carriers are suspects now."""
+    def review(self, lacked_near: Callable[[AgentId], int], now: float) -> int:
+        """What is to be given to somebody else; its carriers are suspects now. `lacked_near`: what neighbours lack to
+        whom a carrier could have passed it on.
+        """
         limit_s = max(SUSPECT_S, TIMES_USUAL * self._usual_s)
         stuck = 0
+        lacked: dict[AgentId, int] = {}
         for index in indexes_of(self.unspread):
             carrier, given_at = self._carriers[index]
-            if not lacked >> index & 1:
+            if carrier not in lacked:
+                lacked[carrier] = lacked_near(carrier)
+            if not lacked[carrier] >> index & 1:
                 # Nobody lacks it: it cannot spread, and its time begins when somebody does.
                 self._carriers[index] = (carrier, now)
             elif now - given_at >= limit_s:

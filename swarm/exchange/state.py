@@ -17,6 +17,7 @@ from swarm.exchange.peers import Link, PeerTable
 from swarm.exchange.policies import Policies
 from swarm.exchange.rates import Occupancy, RateMeter
 from swarm.exchange.session import Session
+from swarm.exchange.sites import Sites
 from swarm.exchange.slots import SLOTS_MIN, SlotRule, base_slots, run_length
 from swarm.exchange.uplink import Uplink
 from swarm.protocol.ids import AgentId, VersionId
@@ -40,7 +41,11 @@ class State:
         self.config = config
         self.rng = rng
         self.agent = agent
-        self.site = site
+        self.sites = Sites(agent, site)
+        self.crossings: dict[VersionId, int] = {}
+        """What may be taken from foreign agents that are no seeders (`crossing`)."""
+        self.entering: dict[VersionId, int] = {}
+        """What foreign seeders give, as far as the tracker has not been told."""
         self.policies = policies
         self.now = 0.0
         self.peers = PeerTable()

@@ -57,6 +57,8 @@ class Taking:
         state, link = self._state, channel.link
         if state.is_leaving or not session.lacks_anything or not channel.is_met:
             state.send(link, Decline(message.grant, DeclineReason.NOTHING))
+        elif state.sites.needs_lease(link.peer):
+            self._answer_across(channel, session, message.grant)
         elif not self.slots_left():
             link.is_told_open = False
             self.wake()
@@ -65,6 +67,27 @@ class Taking:
             self._request(channel, session, message.grant, picked)
         else:
             state.send(link, Decline(message.grant, DeclineReason.NOTHING))
+
+    def _answer_across(self, channel: Channel, session: Session, grant: int) -> None:
+        """A foreign agent is asked only for what may be taken over the border. What is leased waits for no slot."""
+        link = channel.link
+        picked = session.picker.pick(self._across(link, session), 1)
+        if picked and session.length_of(picked[0]) <= self._state.credit.bytes_left():
+            self._request(channel, session, grant, picked)
+            return
+        link.is_told_open = False
+        self.wake()
+        self._state.send(link, Decline(grant, DeclineReason.NO_CREDIT))
+
+    def _across(self, link: Link, session: Session) -> int:
+        """What may be taken from a foreign agent."""
+        possession = session.possession(link.peer)
+        permitted = self._state.crossings.get(session.version, 0) & session.picker.free
+        return permitted & possession.have if possession is not None else 0
+
+    def _slots_across(self, link: Link) -> int:
+        sessions = [self._state.sessions.get(version) for version in link.channels]
+        return int(any(session is not None and self._across(link, session) for session in sessions))
 
     def slots_left(self) -> int:
         """Receptions that may begin now; what ends within the lead no longer counts."""
@@ -100,6 +123,8 @@ class Taking:
         lengths = {index: session.length_of(index) for index in picked}
         mask = sum(1 << index for index in picked)
         session.picker.promise(mask)
+        if link.peer.info.is_origin and state.sites.is_foreign(link.peer):
+            state.entering[session.version] = state.entering.get(session.version, 0) | mask
         number = self._next_request
         self._next_request = (self._next_request + 1) & 0xFFFFFFFF
         session.ledger.open(number, link, lengths, state.now)
@@ -206,7 +231,8 @@ class Taking:
             reception.link
             for session in self._state.sessions.values()
             for reception in session.ledger.late(self._state.now, self._pace.rate)
-            if all(_is_elsewhere(session, reception.link, index) for index in reception.lengths)
+            if not self._state.sites.is_foreign(reception.link.peer)  # what crosses a thin border takes longer
+            and all(_is_elsewhere(session, reception.link, index) for index in reception.lengths)
         ]
 
     # --- credit ---------------------------------------------------------------------------------
@@ -226,15 +252,18 @@ class Taking:
         self.looks_at = self._next_end()
         if state.is_leaving or not state.longest:
             return
-        slots = self.slots_left()
-        message = Credit(slots, state.credit.bytes_left())
+        own = self.slots_left()
+        bytes_left = state.credit.bytes_left()
         for link in state.peers.links():
-            if link.sends_blocks or link.is_told_open == bool(slots) or not link.channels:
+            if link.sends_blocks or not link.channels:
+                continue
+            slots = self._slots_across(link) if state.sites.needs_lease(link.peer) else own
+            if link.is_told_open == bool(slots):
                 continue
             if not slots and not self._closings.take(state.now):
                 return
             link.is_told_open = bool(slots)
-            state.send(link, message)
+            state.send(link, Credit(slots, bytes_left))
 
     def check(self) -> None:
         """Raises AssertionError where credit differs from the requests in flight."""

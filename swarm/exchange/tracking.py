@@ -104,7 +104,7 @@ class Tracking:
             session.lacks_anything,
             session.is_origin,
             session.reads_store,
-            state.site,
+            state.sites.said,
             state.config.addresses,
             leases,
             runs_of(session.have)[:RUNS_MAX] if is_partial else None,

@@ -113,6 +113,11 @@ class Why:
 
     def _reading(self, session: Session, index: int, now: float) -> Wait | None:
         reading = self._leasing.reads.get(session.version, index)
+        if reading is not None and reading.bytes >= reading.length:
+            then = "nothing else can be tried: look at the disk of the destination"
+            return Wait(
+                WaitKind.DISK, "read from the store, and waits for the disk", now - reading.moved_at, None, then
+            )
         if reading is not None:
             what = (
                 f"read from the store since {now - reading.began_at:.1f} s, {reading.bytes} of {reading.length} bytes "

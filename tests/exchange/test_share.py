@@ -68,8 +68,10 @@ def test_who_passes_nothing_on_is_given_to_last_and_its_blocks_go_to_another() -
     spreading.given(agent(2), 1, 0.0)
     spreading.seen(agent(1), 0b01, 0.1)
     spreading.seen(agent(3), 0b10, 0.5)
-    assert spreading.review(0b1111, SUSPECT_S) == 0, "usually it takes half a second: four are not long enough"
-    assert spreading.review(0b1111, 8 * 0.5 + 0.1) == 0b01
+    assert spreading.review(lambda _: 0b1111, SUSPECT_S) == 0, (
+        "usually it takes half a second: four are not long enough"
+    )
+    assert spreading.review(lambda _: 0b1111, 8 * 0.5 + 0.1) == 0b01
     assert spreading.is_suspect(agent(1), 5.0)
     assert not spreading.is_suspect(agent(2), 5.0)
     spreading.check()
@@ -81,7 +83,7 @@ def test_a_suspect_is_forgiven_after_a_while_ever_more_seldom() -> None:
     for term_s in (FORGIVEN_AFTER_S, 2 * FORGIVEN_AFTER_S):
         spreading.given(agent(1), 0, now)
         now += 10.0
-        assert spreading.review(0b1, now) == 0b1
+        assert spreading.review(lambda _: 0b1, now) == 0b1
         assert spreading.is_suspect(agent(1), now + term_s - 1)
         now += term_s + 1
         assert not spreading.is_suspect(agent(1), now)
@@ -90,8 +92,8 @@ def test_a_suspect_is_forgiven_after_a_while_ever_more_seldom() -> None:
 def test_what_nobody_else_lacks_cannot_spread_and_is_held_against_nobody() -> None:
     spreading = Spreading()
     spreading.given(agent(1), 0, 0.0)
-    assert spreading.review(0, 100.0) == 0
-    assert spreading.review(0b1, 101.0) == 0
+    assert spreading.review(lambda _: 0, 100.0) == 0
+    assert spreading.review(lambda _: 0b1, 101.0) == 0
     assert not spreading.is_suspect(agent(1), 101.0)
 
 
