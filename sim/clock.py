@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GRAIN_S = 1e-8
+"""A deadline of a wrong clock is met so much later: rounding must never make it early. Offsets up to months fit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -17,10 +20,7 @@ class Clock:
         return self.offset_s + self.rate * now
 
     def world_time(self, reading: float) -> float:
-        """When it shows that."""
-        return (reading - self.offset_s) / self.rate
-
-    @property
-    def grain_s(self) -> float:
-        """Two moments that are nearer than this are one: a large offset leaves fewer digits for them."""
-        return 1e-9 if self.offset_s == 0.0 else 1e-6
+        """When it shows that, or just after."""
+        if not self.offset_s and self.rate == 1.0:
+            return reading
+        return (reading - self.offset_s) / self.rate + GRAIN_S

@@ -210,7 +210,7 @@ class Machine:
             return
         self._wake_at = float("inf")
         deadline = self.node.next_deadline()
-        if deadline is not None and deadline <= self.now + self.clock.grain_s:
+        if deadline is not None and deadline <= self.now + 1e-9:
             self.submit(e.Ticked())
         else:
             self._arm()

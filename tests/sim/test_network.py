@@ -78,6 +78,39 @@ def test_rates_are_max_min_fair(pairs: list[tuple[int, int]], ups: tuple[int, ..
         assert any(_is_bottleneck(line, flow) for line in (flow.up, flow.down))
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12),
+    borders=st.tuples(*[st.integers(1, 100)] * 2),
+)
+def test_rates_are_max_min_fair_over_borders_too(pairs: list[tuple[int, int]], borders: tuple[int, int]) -> None:
+    """Machines 0, 2, 4 are in one site, 1, 3, 5 in the other; every link has 50."""
+    _, net, _ = network()
+    up, down = [Line(50.0) for _ in range(6)], [Line(50.0) for _ in range(6)]
+    out, into = [Line(float(rate)) for rate in borders], [Line(float(rate)) for rate in borders]
+    flows = [
+        net.start(up[one], down[other], 1e9, lambda: None, between=(out[one % 2], into[other % 2]))
+        if one % 2 != other % 2
+        else net.start(up[one], down[other], 1e9, lambda: None)
+        for one, other in pairs
+    ]
+    for line in (*up, *down, *out, *into):
+        assert sum(flow.rate for flow in line.flows) <= line.capacity * 1.02
+    for flow in flows:
+        assert any(_is_bottleneck(line, flow) for line in (flow.up, flow.down, *flow.between))
+
+
+def test_what_crosses_a_border_is_counted_on_it_and_gives_its_share_back() -> None:
+    world, net, ends = network()
+    border, ups = Line(10.0), [Line(100.0), Line(100.0)]
+    net.start(ups[0], Line(100.0), 100.0, lambda: ends.append((0, world.now)), between=(border,))
+    net.start(ups[1], Line(100.0), 50.0, lambda: ends.append((1, world.now)), between=(border,))
+    run(world)
+    assert ends == [(1, pytest.approx(10.0)), (0, pytest.approx(15.0))]
+    assert border.bytes == pytest.approx(150.0)
+    assert not border.flows
+
+
 def _is_bottleneck(line: Line, flow: Flow) -> bool:
     is_full = sum(each.rate for each in line.flows) >= 0.98 * line.capacity
     return is_full and all(each.rate <= flow.rate * 1.02 for each in line.flows)
