@@ -54,6 +54,10 @@ class WaitKind(StrEnum):
     """It has come, and waits for the disk."""
 
 
+FOLLOWING = (WaitKind.FULL, WaitKind.MEMORY, WaitKind.OWN)
+"""They wait for other blocks, which say more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """`what` and `then` are halves of one sentence: what is waited for; what happens at the bound.
@@ -75,7 +79,8 @@ class Wait:
 
 
 def merged(waits: list[tuple[Wait, int]]) -> tuple[tuple[Wait, int], ...]:
-    """One of each kind, the longest, with the number of blocks; those that wait longest first."""
+    """One of each kind, the longest, with the number of blocks: causes before what follows from them, and those that
+    wait longest first."""
     longest: dict[WaitKind, Wait] = {}
     blocks: dict[WaitKind, int] = {}
     for wait, count in waits:
@@ -83,4 +88,4 @@ def merged(waits: list[tuple[Wait, int]]) -> tuple[tuple[Wait, int], ...]:
         if wait.kind not in longest or wait.since_s > longest[wait.kind].since_s:
             longest[wait.kind] = wait
     found = [(wait, blocks[kind]) for kind, wait in longest.items()]
-    return tuple(sorted(found, key=lambda each: (-each[0].since_s, each[0].kind)))
+    return tuple(sorted(found, key=lambda each: (each[0].kind in FOLLOWING, -each[0].since_s, each[0].kind)))

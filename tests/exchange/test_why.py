@@ -292,3 +292,5 @@ def test_merging_keeps_the_longest_of_each_kind() -> None:
     short, long = Wait(WaitKind.OFFER, "short", 1.0), Wait(WaitKind.OFFER, "long", 2.0)
     other = Wait(WaitKind.LEASE, "other", 9.0)
     assert merged([(short, 3), (long, 4), (other, 1)]) == ((other, 1), (long, 7))
+    follows = Wait(WaitKind.FULL, "follows", 99.0)
+    assert merged([(follows, 1), (long, 4)]) == ((long, 4), (follows, 1))
