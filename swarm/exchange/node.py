@@ -51,7 +51,7 @@ class Node:
         self._sharing = Sharing(self._state, self._tracking)
         self._crossing = Crossing(self._state, self._tracking, self._taking)
         self._leasing = Leasing(self._state, self._tracking, self._crossing)
-        self._why = Why(self._state, self._tracking, self._leasing, self._dialling)
+        self._why = Why(self._state, self._tracking, self._leasing, self._crossing, self._dialling)
         self._ticked_at = float("-inf")
         self._announced_at = float("-inf")
         self._reviewed_at = float("-inf")

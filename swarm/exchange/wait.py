@@ -30,6 +30,8 @@ class WaitKind(StrEnum):
     """A neighbour has it and has not offered a slot."""
     CONNECTION = "connection"
     """A neighbour has it, and no connection to receive it on."""
+    BORDER = "border"
+    """Only agents of other sites have it, and it is to cross the border once."""
     SEEDER = "seeder"
     """A seeder is to give it."""
     LEASE = "lease"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from swarm.exchange.bitset import indexes_of
 from swarm.exchange.config import DIAL_RETRY_LAST_S, LEAVE_S, PROMISE_S, STORE_SILENCE_S, TICK_S
+from swarm.exchange.crossing import WAIT_S, Crossing
 from swarm.exchange.dialling import Dialling
 from swarm.exchange.giving import STALLED_S
 from swarm.exchange.leasing import Leasing
@@ -31,10 +32,13 @@ SEEDER_S = STALLED_S + REVIEWS * REVIEW_S
 class Why:
     """Questions about the blocks of one node."""
 
-    def __init__(self, state: State, tracking: Tracking, leasing: Leasing, dialling: Dialling) -> None:
+    def __init__(
+        self, state: State, tracking: Tracking, leasing: Leasing, crossing: Crossing, dialling: Dialling
+    ) -> None:
         self._state = state
         self._tracking = tracking
         self._leasing = leasing
+        self._crossing = crossing
         self._dialling = dialling
         self.leaves_by: float | None = None
         """When the agent ends, once it wants to."""
@@ -78,8 +82,10 @@ class Why:
         reads = [1 << index for version, index in self._leasing.reads.readings if version == session.version]
         leases = [1 << held.index for held in self._leasing.held if held.version == session.version]
         failed, held = self._leasing.failed(session.version), session.picker.availability.held()
+        near, permitted = self._crossing.held_near(session), self._state.crossings.get(session.version, 0)
         promised = [reception.mask for reception in session.ledger]
-        return [*promised, *reads, *leases, held, self._leasing.had_by_origins(session), failed, session.all]
+        origins = self._leasing.had_by_origins(session)
+        return [*promised, *reads, *leases, near, held & permitted, held, origins, failed, session.all]
 
     # --- on its way -----------------------------------------------------------------------------
 
@@ -141,10 +147,28 @@ class Why:
         if not any(_can_give(session, peer) for peer in holders):
             what, bound = f"{who}, and there is no connection to receive it on; {NO_NEWS}", DIAL_RETRY_LAST_S
             return Wait(WaitKind.CONNECTION, what, since_s, bound, f"it is dialled again at most {bound:g} s apart")
+        if all(self._state.sites.needs_lease(peer) for peer in holders):
+            return self._across(session, index, who, now)
         if not self._state.credit.slots_left(self._state.slots_in, self._state.longest):
             return self._full(who, now)
         then = f"{patience:g} s after the last new block more neighbours are looked for"
         return Wait(WaitKind.OFFER, f"{who}; waiting for a free slot to be offered; {NO_NEWS}", since_s, patience, then)
+
+    def _across(self, session: Session, index: int, who: str, now: float) -> Wait:
+        idle_s, patience = self._crossing.idle_s(session.version, index, now), self._state.policies.patience
+        if idle_s is not None:
+            what = f"{who}, in other sites; this agent is to take it across the border, and nobody has begun to send it"
+            then = f"after {WAIT_S:g} s another agent of this site is tried"
+            return Wait(WaitKind.BORDER, what, idle_s, WAIT_S, then)
+        what, since_s = (
+            f"{who}, in other sites; one agent of this site is to take it across the border",
+            now - session.news_at,
+        )
+        if self._tracking.is_connected:
+            then = f"the tracker is told every {patience.orphans_s:g} s that it has not come"
+            return Wait(WaitKind.BORDER, f"{what}; {NO_NEWS}", since_s, patience.orphans_s, then)
+        then = f"the next in line takes it after {patience.owner_s:g} s"
+        return Wait(WaitKind.BORDER, f"{what}; {NO_NEWS}", since_s, patience.owner_s, then)
 
     def _full(self, who: str, now: float) -> Wait:
         state = self._state

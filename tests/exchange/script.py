@@ -86,13 +86,18 @@ class Script:
         return commands + self.tell(e.LengthsLearned(VERSION, Index(0), (LENGTH,) * blocks))
 
     def connect(
-        self, number: int, *, sends_blocks: bool, is_origin: bool = False, reads_store: bool = False
+        self, number: int, *, sends_blocks: bool, is_origin: bool = False, reads_store: bool = False, site: str = ""
     ) -> tuple[ConnectionId, list[c.Command]]:
         """A connection with agent `number`, dialled by whoever receives; returns its number and the commands."""
         self._connections += 1
         connection = ConnectionId(self._connections)
         event = e.PeerConnected(
-            connection, info(number, is_origin=is_origin), Direction.TO_DIALER, sends_blocks, reads_store, 0.001
+            connection,
+            info(number, is_origin=is_origin, site=site),
+            Direction.TO_DIALER,
+            sends_blocks,
+            reads_store,
+            0.001,
         )
         return connection, self.tell(event)
 
@@ -104,9 +109,9 @@ class Script:
         self.hear(connection, m.Credit(slots, 1 << 20))
         return connection
 
-    def sender(self, number: int, *, have: Runs, is_origin: bool = False) -> ConnectionId:
+    def sender(self, number: int, *, have: Runs, is_origin: bool = False, site: str = "") -> ConnectionId:
         """A neighbour that sends to us: connected and met."""
-        connection, commands = self.connect(number, sends_blocks=False, is_origin=is_origin)
+        connection, commands = self.connect(number, sends_blocks=False, is_origin=is_origin, site=site)
         handle = sent(commands, connection, m.Open)[0].handle
         self.meet(connection, handle, have=have, want=())
         return connection

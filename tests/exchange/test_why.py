@@ -9,6 +9,7 @@ from swarm.exchange import events as e
 from swarm.exchange.wait import Wait, WaitKind, merged
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
+from swarm.protocol.lease import Lease, sign_lease
 from tests.exchange.script import LENGTH, VERSION, Script, agent, info, of, sent
 from tests.exchange.test_leasing import EPOCH, TRACKER, grant, tracked
 
@@ -116,6 +117,29 @@ def test_a_holder_that_cannot_be_received_from_is_named() -> None:
     receiver = node.receiver(1, have=((0, 1),), want=((0, 2),))
     node.wait(1.0, alive=[receiver])
     check(wait_of(node), WaitKind.CONNECTION, 1.0, 30.0, "no connection to receive it on", "dialled again")
+
+
+def test_what_is_only_beyond_a_border_waits_for_who_takes_it_across() -> None:
+    node, tracker, _ = tracked(reads_store=False)
+    far = node.sender(1, have=((0, 8),), site="far")
+    node.wait(2.0, alive=[tracker, far])
+    check(wait_of(node), WaitKind.BORDER, 2.0, 5.0, "1 neighbour has it, in other sites", "the tracker is told")
+    lease = Lease(EPOCH, 7, VERSION, ((0, 1),), agent(100), EPOCH + 15_000, from_peers=True)
+    node.hear(tracker, m.LeaseGrant(sign_lease(lease, TRACKER)))
+    node.wait(1.0, alive=[tracker, far])
+    check(wait_of(node), WaitKind.BORDER, 1.0, 5.0, "this agent is to take it across", "another agent of this site")
+    kinds = {(wait.kind, blocks) for wait, blocks in node.node.waits(VERSION, node.now)}
+    assert kinds == {(WaitKind.BORDER, 8)}
+
+
+def test_without_a_tracker_the_next_in_line_takes_what_is_beyond_a_border() -> None:
+    node = Script()
+    node.open(blocks=2)
+    far, near = node.sender(1, have=((0, 2),), site="far"), node.sender(2, have=())
+    node.wait(1.0, alive=[far, near])
+    waits = [wait_of(node, index) for index in range(2)]
+    assert {wait.kind for wait in waits} == {WaitKind.BORDER}
+    assert {wait.bound_s for wait in waits} == {5.0, 30.0}
 
 
 def test_what_only_a_seeder_has_is_the_seeders_to_give() -> None:
