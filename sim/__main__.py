@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from sim.commit import commit_here
+from sim.pictures import PlottingMissingError, draw
+from sim.recorder import Recorder, Recording
+from sim.report import Report
 from sim.rules import RULES, without
 from sim.scenario import MBIT, Scenario
 from sim.scenario_file import ScenarioError, read_scenario
 from sim.scenarios import SCENARIOS
-from sim.simulation import simulate
+from sim.simulation import Simulation
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,13 +37,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commit = commit_here()
     failing: list[int] = []
     for seed in options.seeds or range(options.seed, options.seed + 1):
-        report = replace(simulate(scenario, seed), commit=commit)
+        report, recording = _run(scenario, seed, commit, is_recorded=options.pictures is not None)
         if report.problems:
             failing.append(seed)
         print(json.dumps(report.as_dict(), sort_keys=True) if options.json else report.as_text(), flush=True)
+        if recording is not None:
+            try:
+                draw(report, recording, options.pictures)
+            except (PlottingMissingError, OSError) as error:
+                print(f"error: {error}", file=sys.stderr)
+                return 2
     if failing:
         _show_failing(failing, sys.argv[1:] if arguments is None else arguments, commit)
     return 1 if failing else 0
+
+
+def _run(scenario: Scenario, seed: int, commit: str, *, is_recorded: bool) -> tuple[Report, Recording | None]:
+    simulation = Simulation(scenario, seed)
+    recorder = Recorder(simulation) if is_recorded else None
+    report = replace(simulation.run(), commit=commit)
+    return report, None if recorder is None else recorder.finish()
 
 
 def _show_failing(failing: list[int], words: Sequence[str], commit: str) -> None:
@@ -70,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scenario", choices=list(SCENARIOS), default="flash-crowd")
     parser.add_argument("--file", type=Path, metavar="FILE", help="a scenario of your own: docs/scenario.toml")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="writes three SVG pictures of each run there")
     parser.add_argument("--list", action="store_true", help="names the scenarios")
     parser.add_argument("--peers", type=int)
     parser.add_argument("--blocks", type=int)
