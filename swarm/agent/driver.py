@@ -73,6 +73,7 @@ class Driver:
         self._events: deque[e.Event] = deque()
         self._is_handling = False
         self._deadline_moved = trio.Event()
+        self._sleeps_until = float("inf")
         self._nursery: trio.Nursery | None = None
 
     # --- for the use cases ----------------------------------------------------------------------
@@ -88,7 +89,9 @@ class Driver:
                 self._handle(self._events.popleft())
         finally:
             self._is_handling = False
-        self._deadline_moved.set()
+        deadline = self.node.next_deadline()
+        if deadline is not None and deadline < self._sleeps_until:
+            self._deadline_moved.set()
 
     def set_limits(self, *, upload: float | None, download: float | None, origin: float | None) -> None:
         """Changes the rate limits, in bytes per second; None for no limit."""
@@ -165,8 +168,11 @@ class Driver:
                 # The node may want to be called again at once; others must have their turn in between.
                 await trio.lowlevel.checkpoint()
                 continue
-            with trio.move_on_at(deadline if deadline is not None else float("inf")):
+            # A deadline that moves away wakes nobody: most events move it, and each would cost a task's turn.
+            self._sleeps_until = deadline if deadline is not None else float("inf")
+            with trio.move_on_at(self._sleeps_until):
                 await self._deadline_moved.wait()
+            self._sleeps_until = float("-inf")
 
     async def _report_progress(self) -> None:
         while True:

@@ -193,6 +193,7 @@ class Libp2pConnection:
 
     def look(self, now: float) -> None:
         """The watchdog's look, several times a second: ends what can no longer end by itself."""
+        self._tcp.see_to_slow(now)
         if self._tcp.stuck_s(now) > STUCK_S:
             self.end(f"the other side took no byte for {STUCK_S:.0f} s")
         elif self._session.is_flooded():

@@ -106,8 +106,9 @@ class Session:
     def __init__(self, tcp: TcpStream, channel: NoiseChannel, *, is_initiator: bool) -> None:
         self.peer_id = channel.peer_id
         self.tcp = tcp
-        # Untyped from here on: its locks are exchanged, and what it calls a secured connection is ours.
-        self._muxed = cast("Any", Yamux(cast("Any", channel), channel.libp2p_id, is_initiator=is_initiator))
+        # Untyped from here on: its locks are exchanged, and what it calls a secured connection is ours. It only ever
+        # prints the peer's id, into every line of a log that nobody reads: the text is at hand.
+        self._muxed = cast("Any", Yamux(cast("Any", channel), cast("Any", channel.peer_id), is_initiator=is_initiator))
         self._muxed._measure_rtt_loop = _never
         self._muxed._read_data_body = channel.read_piece
         self._muxed.stream_buffers = ChunkBuffers(UNREAD_BYTES_MAX)

@@ -22,11 +22,23 @@ READ_BYTES_MIN = 8 * 1024
 """The room of a connection that carries only control messages: a tracker has a thousand of them."""
 
 YIELD_BYTES = 256 * 1024
-"""A sender whose socket always has room lets the others run after so much: half a millisecond's work."""
+"""A sender whose socket always has room, or a reader whose socket always has data, lets the others run after so much:
+half a millisecond's work."""
 
 UNSENT_LOW_WATER_BYTES = 128 * 1024
 """The kernel takes no more while this much waits behind what is in flight, so that a grant is not queued behind a
 megabyte of blocks. Two frames: less would leave the wire idle between wake-ups."""
+
+LOW_WATER_S = 0.05
+"""In the middle of a message the kernel wakes us for so much time's worth of bytes, or for the rest of the message. It
+else does for every packet: on a link of 50 Mbit/s that was four fifths of a fetch's CPU."""
+
+LOOK_S = 1.0
+"""Where the other side slows down meanwhile, what has come is seen after about so long, in the watchdog's next look:
+silence of 5 s counts as death."""
+
+RATE_S = 0.1
+"""The rate for the above is measured over so long."""
 
 _SIOCOUTQ = 0x5411
 """Linux: bytes written and not yet acknowledged (it has the number of TIOCOUTQ)."""
@@ -52,8 +64,11 @@ class TcpStream:
         self._view = memoryview(bytearray(READ_BYTES_MIN))
         self._start = self._end = 0
         self._is_room_short = False
-        self._unyielded = 0
+        self._unyielded = self._unyielded_in = 0
         self._acknowledged, self._acknowledged_at = 0, self.last_sent_at
+        self._low_water = 1
+        self._rate_bytes_per_s = 0.0
+        self._rated_bytes, self._rated_at = 0, self.last_received_at
         _tune(self._socket)
 
     async def read(self, n: int | None = None) -> bytes:
@@ -126,14 +141,22 @@ class TcpStream:
     async def _gather(self, n: int) -> None:
         """Makes room at the front of what is there and reads until `n` bytes are together, or the end."""
         self._make_room(n)
+        is_first = True
         while self._end < n:
-            count = await self._receive()
+            if not is_first:
+                # What comes meanwhile comes in single packets: it is left until there is enough of it.
+                await self._wait_readable(n - self._end)
+            is_first = False
+            count = await self._receive(n - self._end)
             if count == 0:
                 return
             self._end += count
             self._is_room_short = self._end == len(self._view)
-            self.bytes_received += count
-            self.last_received_at = trio.current_time()
+            self._received(count)
+            if self._unyielded_in >= YIELD_BYTES:
+                # Data that never stops coming must not keep others from running.
+                self._unyielded_in = 0
+                await trio.lowlevel.checkpoint()
 
     def _make_room(self, n: int) -> None:
         kept, room = self._view[self._start : self._end], self._view
@@ -142,10 +165,8 @@ class TcpStream:
         room[: len(kept)] = kept
         self._view, self._start, self._end, self._is_room_short = room, 0, len(kept), False
 
-    async def _receive(self) -> int:
-        """Bytes added to the room; 0 at the end, whatever has brought it."""
-        # Once for each read: it is large, and data that never stops coming must not keep others from running.
-        await trio.lowlevel.checkpoint()
+    async def _receive(self, wanted: int) -> int:
+        """Bytes added to the room; 0 at the end, whatever has brought it. There is no use in fewer than `wanted`."""
         while True:
             try:
                 return self._socket.recv_into(self._view[self._end :])
@@ -153,10 +174,35 @@ class TcpStream:
                 pass
             except OSError:
                 return 0
-            try:
-                await trio.lowlevel.wait_readable(self._socket.fileno())
-            except (trio.ClosedResourceError, OSError):
-                return 0
+            await self._wait_readable(wanted)
+
+    async def _wait_readable(self, wanted: int) -> None:
+        """Until about `wanted` bytes are there, as far as the rate lets hope for them soon, or the end."""
+        # A closed socket is found out by the read that follows.
+        with contextlib.suppress(OSError, trio.ClosedResourceError):
+            self._set_low_water(max(1, min(wanted, int(self._rate_bytes_per_s * LOW_WATER_S))))
+            self._unyielded_in = 0
+            await trio.lowlevel.wait_readable(self._socket.fileno())
+
+    def _set_low_water(self, low_water: int) -> None:
+        if low_water != self._low_water:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water)
+            self._low_water = low_water
+
+    def see_to_slow(self, now: float) -> None:
+        """For the watchdog: where too few bytes have come for a while to wake the reader, it gets those that have."""
+        if self._low_water > 1 and now - self.last_received_at > LOOK_S and not self.is_closed:
+            self._rate_bytes_per_s = 0.0
+            with contextlib.suppress(OSError):
+                self._set_low_water(1)
+
+    def _received(self, count: int) -> None:
+        self.bytes_received += count
+        self._unyielded_in += count
+        self.last_received_at = now = trio.current_time()
+        if now - self._rated_at >= RATE_S:
+            self._rate_bytes_per_s = (self.bytes_received - self._rated_bytes) / (now - self._rated_at)
+            self._rated_bytes, self._rated_at = self.bytes_received, now
 
     async def _send(self, parts: Sequence[bytes | memoryview]) -> int:
         """Hands over what the kernel takes, at least one byte."""
