@@ -11,6 +11,7 @@ from swarm.config.configs import (
     CommonConfig,
     FetchConfig,
     Links,
+    LiveLimits,
     Mtime,
     OriginBudget,
     SeedConfig,
@@ -18,6 +19,7 @@ from swarm.config.configs import (
     TrackerConfig,
 )
 from swarm.config.interfaces import interface_addresses
+from swarm.config.live_limits import LIMITS
 from swarm.config.loading import Loaded
 from swarm.config.references import parse_dataset, parse_tagged
 from swarm.config.settings import FETCH, SECTIONS, SEED, SERVE, TRACKER
@@ -45,6 +47,7 @@ def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> Co
         upload_limit=loaded["upload-limit"],
         download_limit=loaded["download-limit"],
         origin_limit=loaded["origin-limit"],
+        live_limits=_live_limits(loaded),
         trust=loaded.file.trust,
     )
 
@@ -143,6 +146,13 @@ def _listens(loaded: Loaded, name: str, port: int, interfaces: Sequence[str] | N
     if named and not may_be_public:
         refuse_exposure(named, machine, f"--{name}")
     return named or default_listen(port, machine, may_be_public=may_be_public)
+
+
+def _live_limits(loaded: Loaded) -> LiveLimits | None:
+    if loaded.command not in SECTIONS:
+        return None
+    followed = tuple(name for name in LIMITS if not loaded.values[name].source.startswith("--"))
+    return LiveLimits(loaded.command, followed)
 
 
 def _store_words(loaded: Loaded) -> dict[str, str | bool | int]:

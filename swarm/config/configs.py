@@ -31,6 +31,15 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveLimits:
+    """Rate limits that follow `config.toml` while a service runs: those that no option has set. `names` are settings,
+    `section` is the command's own table in the file."""
+
+    section: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CommonConfig:
     """What every command knows. `listen` is what was asked for or what is safe, one socket each."""
 
@@ -51,6 +60,8 @@ class CommonConfig:
     upload_limit: int | None = None
     download_limit: int | None = None
     origin_limit: int | None = None
+    live_limits: LiveLimits | None = None
+    """None: they stay as they are."""
     trust: Mapping[str, Pin] = field(default_factory=dict)
     """Pins of the configuration file; those made by `swarm trust` and on first use are in `pins.PinFile`."""
 

@@ -78,7 +78,8 @@ def _texts(path: Path, known: dict[str, Setting], shown: str, name: str, value: 
             raise UsageError(f"{path}: {shown} is a switch", hint=f"write {name} = true or {name} = false")
         return value
     values = value if isinstance(value, list) and setting.is_list else [value]
-    if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in values):
+    kinds = str | int | float if setting.is_number else str | int
+    if not all(isinstance(one, kinds) and not isinstance(one, bool) for one in values):
         example = '["…", "…"]' if setting.is_list else '"…"'
         raise UsageError(f"{path}: {shown} has a value of the wrong kind", hint=f"write {name} = {example}")
     return tuple(str(one) for one in values)

@@ -48,6 +48,7 @@ class Setting:
     default: Any = None
     environment: str | None = None
     is_list: bool = False
+    is_number: bool = False
     is_secret: bool = False
     in_file: bool = True
     commands: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ COMMANDS = (
     Setting("background", "give the prompt back once the data is there, and linger in the background", None,
             default=False, in_file=False, commands=(FETCH,)),
     Setting("price-per-gb", "what 10^9 bytes from the store cost, in any currency, for the receipt",
-            _plain(parse_price), "PRICE", environment="SWARM_PRICE_PER_GB", commands=(FETCH,)),
+            _plain(parse_price), "PRICE", environment="SWARM_PRICE_PER_GB", is_number=True, commands=(FETCH,)),
     Setting("repair", "restore files that were edited", None, default=False, in_file=False, commands=(FETCH,)),
     Setting("atomic", "refuse where the new version cannot be put in place in one step", None, default=False,
             commands=(FETCH,)),

@@ -23,6 +23,7 @@ from swarm.protocol.ids import BlockId, Runs, VersionId
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.messages import LostReason
 from swarm.service.lazy_store import LazyStore
+from swarm.service.live_limits import follow_limits
 from swarm.service.tracker_pins import TrackerPins
 from swarm.store.http import HttpBlocks
 from swarm.transport.discovery import open_discovery
@@ -83,6 +84,7 @@ async def open_parts(
             limits=Limits(Pacer(config.upload_limit), Pacer(config.download_limit), Pacer(config.origin_limit)),
         )
         agent = await stack.enter_async_context(open_agent(parts))
+        nursery.start_soon(follow_limits, config.home, config.live_limits, agent.driver)
         holdings.on_lost = _withdraw(agent)
         yield Parts(agent, holdings, store, me)
 

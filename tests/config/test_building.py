@@ -14,6 +14,7 @@ from swarm.config.configs import (
     FOREVER,
     FetchConfig,
     Links,
+    LiveLimits,
     Mtime,
     MtimeKind,
     OriginBudget,
@@ -21,6 +22,7 @@ from swarm.config.configs import (
     ServeConfig,
     TrackerConfig,
 )
+from swarm.config.live_limits import LIMITS
 from swarm.config.loading import Given, Loaded, load
 from swarm.config.settings import known_to
 from swarm.config.store_options import options_of
@@ -66,6 +68,26 @@ def test_fetch_options(tmp_path: Path) -> None:
     assert config.common.tracker == ("http://a:4180",)
     assert config.common.site == "eu/fra1"
     assert fetch(tmp_path, linger="forever").linger == math.inf
+
+
+def test_a_price_is_a_plain_number_wherever_it_stands(tmp_path: Path) -> None:
+    assert fetch(tmp_path).price_per_gb is None
+    assert fetch(tmp_path, price_per_gb="0.09").price_per_gb == 0.09
+    (tmp_path / "config.toml").write_text("[fetch]\nprice-per-gb = 0.085\n")
+    assert fetch(tmp_path).price_per_gb == 0.085
+    by_variable = loaded("fetch", tmp_path, SWARM_PRICE_PER_GB="1")
+    assert fetch_config(by_variable, "places", None, HERE, interfaces=HOME).price_per_gb == 1.0
+    for wrong in ("9 cents", "-1", "nan", "inf"):
+        with pytest.raises(UsageError, match="is not a price"):
+            fetch(tmp_path, price_per_gb=wrong)
+
+
+def test_limits_follow_the_file_where_no_option_has_set_them(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('upload-limit = "1MB"\n')
+    live = fetch(tmp_path, download_limit="2MB").common.live_limits
+    assert live == LiveLimits("fetch", ("upload-limit", "origin-limit"))
+    assert seed(tmp_path).common.live_limits == LiveLimits("seed", LIMITS)
+    assert common_config(loaded("ls", tmp_path), HOME).live_limits is None
 
 
 def test_field_names_are_option_names(tmp_path: Path) -> None:
