@@ -2,7 +2,7 @@
 tracker, by rendezvous hashing among the members of the site.
 
 Here is only the permission (`State.crossings`): for a block in it `taking` opens credit to foreign holders and names it
-when one of them offers a slot. What a foreign seeder gives needs no permission, and is told to the tracker.
+when one of them offers a slot. What a seeder gives needs no permission, and is told to the tracker.
 """
 
 from __future__ import annotations

@@ -23,6 +23,10 @@ STALLED_S = 5.0
 """When no neighbour has gained anything for so long, what holders say they have is of no use to who lacks it: they lie
 and are banned, or cannot be reached. In a healthy swarm somebody gains a block many times a second."""
 
+MEET_S = 0.5
+"""So long after its first neighbour an origin gives nothing across its site's border: agents of its own site, who would
+then have to take it back over the border, may be about to come. Crowds begin together."""
+
 BORDER_STALLED_S = 30.0
 """The same where the only ones who lack anything are in other sites: over a thin border a block takes long."""
 
@@ -34,6 +38,8 @@ class Giving:
         self._state = state
         self._uplink = state.uplink
         self._channels: list[Channel] = []
+        self._met_at: dict[VersionId, float] = {}
+        """When the first receiver of a version came, of those that are there."""
         self._lacked_near: dict[VersionId, int] = {}
         """What agents of this one's site lack, while one round of offers lasts."""
         self._is_idle = False
@@ -45,6 +51,8 @@ class Giving:
 
     def add(self, channel: Channel) -> None:
         """A receiver has opened a version on a connection where we send."""
+        if all(other.version != channel.version for other in self._channels):
+            self._met_at[channel.version] = self._state.now
         if channel not in self._channels:
             self._channels.append(channel)
         self._is_idle = False
@@ -52,6 +60,8 @@ class Giving:
     def remove(self, channels: list[Channel]) -> None:
         """They are closed: what was offered was never given, what is being sent is aborted."""
         self._channels = [channel for channel in self._channels if channel not in channels]
+        for version in {channel.version for channel in channels} - {channel.version for channel in self._channels}:
+            self._met_at.pop(version, None)
         offers, sendings = self._uplink.drop(channels, self._state.now)
         for offer in offers:
             self._take_back(offer)
@@ -147,6 +157,8 @@ class Giving:
         if session.share is None:
             return useful
         if self._state.sites.is_foreign(channel.link.peer):
+            if self._state.now - self._met_at[session.version] < MEET_S:
+                return 0
             useful &= ~self._lacked_in_site(session)
         return useful & session.share.to_give
 

@@ -45,7 +45,7 @@ class State:
         self.crossings: dict[VersionId, int] = {}
         """What may be taken from foreign agents that are no seeders (`crossing`)."""
         self.entering: dict[VersionId, int] = {}
-        """What foreign seeders give, as far as the tracker has not been told."""
+        """What seeders give, as far as the tracker has not been told; told only where there are foreign agents."""
         self.policies = policies
         self.now = 0.0
         self.peers = PeerTable()

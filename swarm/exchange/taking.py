@@ -123,7 +123,7 @@ class Taking:
         lengths = {index: session.length_of(index) for index in picked}
         mask = sum(1 << index for index in picked)
         session.picker.promise(mask)
-        if link.peer.info.is_origin and state.sites.is_foreign(link.peer):
+        if link.peer.info.is_origin:
             state.entering[session.version] = state.entering.get(session.version, 0) | mask
         number = self._next_request
         self._next_request = (self._next_request + 1) & 0xFFFFFFFF

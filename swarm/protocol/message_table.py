@@ -426,7 +426,7 @@ TRACKER_KINDS = (
         140,
         m.Entered,
         MEDIUM,
-        "agent to tracker: a seeder in another site gives it these",
+        "agent to tracker: a seeder gives it these",
         _version(),
         Field(3, "runs", RUNS),
     ),

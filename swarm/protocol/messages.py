@@ -506,7 +506,10 @@ class Orphans:
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """Blocks that the sender is receiving from a seeder in another site: so they enter its own, without a lease."""
+    """Blocks that a seeder is giving the sender: so they enter its site without a lease.
+
+    Sent only by who knows an agent of another site.
+    """
 
     version: VersionId
     runs: Runs

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from swarm.protocol import runs as run_sets
 from swarm.protocol.ids import AgentId, Index, Runs, VersionId
 from swarm.tracker.book import Shape
-from swarm.tracker.pool import FREE, GIVEN, Pool, Useful
+from swarm.tracker.pool import FREE, GIVEN, Pool
 from swarm.tracker.suspects import Suspects
 from swarm.tracker.wishes import Wish, Wishes
 
@@ -23,19 +23,16 @@ AT_ONCE = 2
 
 
 class Border:
-    """A block is *given* once it has entered the site, or is about to. `served`: what a seeder in the site gives."""
+    """A block is *given* once it has entered the site, or is about to."""
 
     def __init__(self, version: VersionId, site: str, shape: Shape, rng: Random) -> None:
         self.version = version
         self.site = site
         self.live_count = 0
-        self.served: Runs = ()
         self._rng = rng
         self._pool = Pool(shape.page_count, shape.space, is_free=True)
         self._wishes = Wishes()
         self._suspects = Suspects()
-        self._missed: Runs = ()
-        """What agents went on missing: granted whoever should give it."""
 
     @property
     def space(self) -> int:
@@ -68,7 +65,7 @@ class Border:
             agent = self._wishes.choose(self._rng.choice)
             if agent is None:
                 return None
-            index = self._pool.take(self._useful(self._wishes.get(agent)), self._rng)
+            index = self._pool.take(self._wishes.get(agent).useful, self._rng)
             if index is not None:
                 self.live_count += 1
                 self._wishes.granted(agent)
@@ -116,11 +113,9 @@ class Border:
 
     def miss(self, reporter: AgentId, runs: Runs, *, is_alone: bool, has_holder: bool, now: float) -> None:
         """A member says that nobody in the site whom it knows has these. What is crossing must not be among them."""
-        runs = run_sets.clip(runs, 0, self.space)
-        losable = run_sets.union(self._pool.within(runs, GIVEN), run_sets.intersect(runs, self.served))
+        losable = self._pool.within(run_sets.clip(runs, 0, self.space), GIVEN)
         lost = self._suspects.hear(reporter, losable, is_alone=is_alone, has_holder=has_holder, now=now)
         if lost:
-            self._missed = run_sets.union(self._missed, lost)
             self._pool.mark_runs(lost, FREE)
             self._wishes.feed(None)
 
@@ -137,9 +132,3 @@ class Border:
         self._pool.check()
         self._wishes.check()
         assert self.live_count >= 0
-
-    def _useful(self, wish: Wish) -> Useful:
-        if not self.served:
-            return wish.useful
-        barred = run_sets.subtract(self.served, self._missed)
-        return Useful(run_sets.subtract(wish.useful.pages, barred), run_sets.subtract(wish.useful.blocks, barred))

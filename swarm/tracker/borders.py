@@ -62,12 +62,11 @@ class Borders:
         else:
             self._told[version, site] = run_sets.union(self._told.get((version, site), ()), held)[:RUNS_MAX]
 
-    def wish(self, agent: AgentId, version: VersionId, count: int, lacks: Runs, served: Runs) -> None:
-        """An agent could take these across its site's border; `served`: what seeders in the site are to give."""
+    def wish(self, agent: AgentId, version: VersionId, count: int, lacks: Runs) -> None:
+        """An agent could take these across its site's border."""
         site = self._sites.get((agent, version))
         border = self.open(version, site) if site is not None else None
         if border is not None:
-            border.served = served
             border.wish(agent, count, lacks, self._count_of(agent, border))
 
     def withdraw(self, agent: AgentId, version: VersionId) -> None:

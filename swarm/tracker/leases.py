@@ -150,7 +150,7 @@ class Leases:
         self.borders.leave(agent, version)
 
     def entered(self, agent: AgentId, version: VersionId, runs: Runs) -> None:
-        """A seeder in another site gives an agent these: they enter its site without a lease."""
+        """A seeder gives an agent these: they enter its site without a lease."""
         site = self.borders.site_of(agent, version)
         shape = self.books.shape(version)
         if site is None or shape is None:

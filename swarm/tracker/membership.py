@@ -75,8 +75,7 @@ class Membership:
         """An agent wants to read from the store, by itself or with our URLs, or to take blocks over its border."""
         member = agent.memberships.get(message.version)
         if member is not None and message.from_peers:
-            served = self._served(message.version, member.site)
-            self._leases.borders.wish(agent.id, message.version, message.count, message.lacks or (), served)
+            self._leases.borders.wish(agent.id, message.version, message.count, message.lacks or ())
         elif member is not None and (self._presigns or member.reads_store or agent.reads_store):
             self._leases.books.want(agent.id, member.site, message.version, message.count, message.lacks)
 
@@ -87,7 +86,7 @@ class Membership:
             self._leases.borders.withdraw(agent.id, version)
 
     def entered(self, agent: Agent, message: Entered) -> None:
-        """A seeder in another site gives an agent these blocks."""
+        """A seeder gives an agent these blocks."""
         if message.version in agent.memberships:
             self._leases.entered(agent.id, message.version, message.runs)
 
@@ -124,21 +123,11 @@ class Membership:
         is_alone = len(swarm.by_site[member.site]) <= 1
         missed = run_sets.subtract(runs, run_sets.normalise(crossing))
         held = run_sets.intersect(missed, run_sets.normalise(having))
-        border.served = self._served(swarm.version, member.site)
         border.miss(member.agent.id, held, is_alone=is_alone, has_holder=True, now=now)
         missed = run_sets.subtract(missed, held)
         border.miss(member.agent.id, missed, is_alone=is_alone, has_holder=False, now=now)
         named = [holder for index, holder in (having | crossing).items() if run_sets.contains(runs, index)]
         return self._name(swarm, member, named)
-
-    def _served(self, version: VersionId, site: str) -> Runs:
-        """What seeders in a site are to give: it need not be fetched over its border."""
-        swarm, shares = self._registry.swarms[version], self.seeding.shares
-        served: Runs = ()
-        for seeder in shares.seeders(version):
-            if swarm.members[seeder].site == site:
-                served = run_sets.union(served, shares.of(version, seeder))
-        return served
 
     def _name(self, swarm: Swarm, member: Member, holders: list[AgentId]) -> list[Command]:
         distinct = [
