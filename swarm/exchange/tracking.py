@@ -101,7 +101,7 @@ class Tracking:
             session.version,
             session.size,
             have_count,
-            session.lacks_anything,
+            session.lacks_anything or session.want_grows,
             session.is_origin,
             session.reads_store,
             state.sites.said,
@@ -120,7 +120,7 @@ class Tracking:
 
     def count(self, session: Session) -> None:
         """How far we are."""
-        self.say(Count(session.version, session.have.bit_count(), session.lacks_anything))
+        self.say(Count(session.version, session.have.bit_count(), session.lacks_anything or session.want_grows))
 
     def on_gone(self, agent: AgentId) -> None:
         """A neighbour is lost: the tracker is asked for another soon."""
