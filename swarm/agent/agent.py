@@ -49,10 +49,13 @@ class Self:
 
     agent_id: AgentId
     site: str = ""
+    """What its user says; the tracker may know better: `site_now`."""
     realm: Realm | None = None
     is_origin: bool = False
     reads_store: bool = False
     addresses: Callable[[], tuple[str, ...]] = tuple
+    site_now: Callable[[], str] | None = None
+    """Asked for every hello, once there is an agent that may have been told."""
 
     def hello(self) -> HelloMaker:
         """The transport fills in peer id, nonce and direction."""
@@ -61,7 +64,7 @@ class Self:
             agent_id=self.agent_id,
             agent_proof=None,
             peer_id="",  # type: ignore[arg-type]
-            site=self.site,
+            site=self.site if self.site_now is None else self.site_now(),
             direction=direction,
             is_origin=self.is_origin,
             reads_store=self.reads_store,
@@ -161,7 +164,9 @@ class Agent:
             has_tracker=bool(parts.trackers),
             waits_for_lan=parts.discovery is not None,
         )
-        return Node(config, parts.rng, parts.me.agent_id, parts.me.site)
+        node = Node(config, parts.rng, parts.me.agent_id, parts.me.site)
+        parts.me.site_now = lambda: node.site
+        return node
 
     def _watch(self, event: e.Event, now: float, commands: list[c.Command]) -> None:
         if isinstance(event, e.PeerDisconnected):
