@@ -310,8 +310,7 @@ class Leases:
         place = live.place
         if place.border is not None:
             self.counters.crossed += 1
-            book = self.books.get(place.version)
-            if book is not None and self._rules.budget.is_per_site:
+            if self._rules.budget.is_per_site and (book := self.books.open(place.version)):
                 book.claim(place.index, self._rules.budget.scope(place.border))
         else:
             self.counters.arrived += 1
