@@ -76,7 +76,7 @@ class Giving:
 
     def _take_back(self, offer: Offer) -> None:
         if offer.named is not None:
-            self._never_given(offer.channel, 1 << offer.named)
+            self._never_given(offer.channel, offer.named)
 
     def _never_given(self, channel: Channel, mask: int) -> None:
         session = self._state.sessions.get(channel.version)
@@ -173,11 +173,11 @@ class Giving:
         state, session = self._state, self._state.sessions[channel.version]
         named: int | None = None
         if session.share is not None:
-            named = session.share.name(self._useful(channel, session), state.rng)
-            assert named is not None
-            session.share.give(1 << named)
+            named = session.share.name(self._useful(channel, session), state.rng, state.run_length)
+            assert named
+            session.share.give(named)
         offer = self._uplink.offer(channel, named, state.now)
-        named_runs = None if named is None else ((named, 1),)
+        named_runs = None if named is None else runs_of(named)
         news = runs_of(session.unannounced)[:RUN_MAX] if session.unannounced else ()
         state.send(channel.link, Ready(offer.grant, channel.handle, news, named_runs))
 
@@ -239,7 +239,7 @@ class Giving:
             return "requested blocks that were never here"
         if (offer.channel.link.id, message.request) in self._uplink.sendings:
             return "used a request number twice"
-        if offer.named is not None and message.runs != ((offer.named, 1),):
+        if offer.named is not None and mask_of(message.runs) & ~offer.named:
             return "requested another block than was named"
         return None
 
@@ -247,6 +247,7 @@ class Giving:
         state, wanted = self._state, mask_of(message.runs)
         possession = session.meet(channel.link.peer)
         if session.share is not None and offer.named is not None:
+            session.share.take_back(offer.named & ~wanted)
             session.share.give(wanted)
         # A block that was lost meanwhile, or that it has and asks for again, is sent all the same or said to be lost
         # by the driver: what is asked for was offered a moment ago.
@@ -352,7 +353,7 @@ class Giving:
                 moving |= sending.mask
         for offer in self._uplink.offers.values():
             if offer.channel.version == session.version and offer.named is not None:
-                moving |= 1 << offer.named
+                moving |= offer.named
         return moving
 
     def _lacked(self, session: Session, site: str | None = None) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from swarm.exchange.patience import Patience
 from swarm.exchange.picker import BlockOrder, RarestFirst
-from swarm.exchange.slots import AdaptiveSlots, SlotRule
+from swarm.exchange.slots import GRANT_S, AdaptiveSlots, SlotRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class Policies:
 
     lead_in_rtts: float = 3.0
     """A reception that will have ended within so many round trips leaves its credit open already."""
+
+    grant_s: float = GRANT_S
+    """Where blocks are quick a grant is for so many seconds' worth of them; 0 for single ones."""
 
     closings_per_s: float = 100.0
     """How often neighbours are told that our credit is closed; 0 leaves it to declines."""

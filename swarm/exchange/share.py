@@ -40,10 +40,16 @@ class Share:
         """What was never given."""
         return self.share & ~self.given
 
-    def name(self, useful: int, rng: Random) -> int | None:
-        """A block among `useful` that was never given; pages come first."""
+    def name(self, useful: int, rng: Random, count: int = 1) -> int:
+        """Up to `count` blocks among `useful` that were never given, as a set; pages come first, and alone."""
         candidates = self.to_give & useful
-        return choose(candidates & self._pages or candidates, rng) if candidates else None
+        candidates = candidates & self._pages or candidates
+        named = 0
+        while candidates and named.bit_count() < count:
+            bit = 1 << choose(candidates, rng)
+            named |= bit
+            candidates &= ~bit
+        return named
 
     def give(self, mask: int) -> None:
         """These are being given."""

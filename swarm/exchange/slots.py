@@ -23,6 +23,13 @@ SLOTS_MAX = 8
 RTTS_IN_FLIGHT = 8
 """k x block time is to cover this many round trips: at 50 ms, k = 8 gives 1.27 where 2 gives 1.45 (simulated)."""
 
+GRANT_S = 0.08
+"""Where blocks are quick a grant is for several: what is said about it costs more than its bytes. With 8 peers, 512
+blocks of 256 KiB and 100 Mbit/s (simulated) 1.054 with 11 messages a block, where single blocks gave 1.070 with 18."""
+
+RUN_PARTS = 64
+"""A grant is for no more than this part of a version: greater parts spread more slowly."""
+
 FULL = 0.8
 """Below this part of what the link has shown it is measurably not full."""
 
@@ -48,12 +55,13 @@ def base_slots(rtt_s: float, block_time_s: float, blocks: int) -> int:
     return max(least, min(SLOTS_MAX, needed))
 
 
-def run_length(rtt_s: float, block_time_s: float, slots: int) -> int:
-    """Blocks per grant: one, or as many as the slots at their most need to cover the round trips."""
+def run_length(rtt_s: float, block_time_s: float, slots: int, blocks: int, grant_s: float = GRANT_S) -> int:
+    """Blocks per grant: one, or as many as last for `grant_s` of the link, or as the slots at their most need to cover
+    the round trips; of a version of few `blocks`, fewer."""
     if block_time_s <= 0:
         return 1
-    needed = -int(-(RTTS_IN_FLIGHT * rtt_s) // (block_time_s * slots))
-    return max(1, min(RUN_MAX, needed))
+    needed = max(-int(-(RTTS_IN_FLIGHT * rtt_s) // (block_time_s * slots)), -int(-grant_s // block_time_s))
+    return max(1, min(RUN_MAX, blocks // RUN_PARTS, needed))
 
 
 class SlotRule(Protocol):

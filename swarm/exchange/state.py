@@ -87,7 +87,9 @@ class State:
         shown = max(self.up.capacity(self.now), self.down.capacity(self.now)) or ASSUMED_RATE
         block_time_s = self._mean_length() / shown
         self.base_slots = self.policies.slots or base_slots(self.rtt_s, block_time_s, self._most_blocks())
-        self.run_length = run_length(self.rtt_s, block_time_s, self.base_slots)
+        self.run_length = run_length(
+            self.rtt_s, block_time_s, self.base_slots, self._most_blocks(), self.policies.grant_s
+        )
         self.slots_out = max(self.slots_out, self.base_slots)
         self.slots_in = max(self.slots_in, self.policies.receive_slots or self.base_slots)
 

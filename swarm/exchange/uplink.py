@@ -19,7 +19,7 @@ EXPIRED_MAX = 64
 
 @dataclass(slots=True, eq=False)
 class Offer:
-    """READY was sent. `named`: the block that an origin names."""
+    """READY was sent. `named`: the blocks that an origin names (a set of indexes)."""
 
     grant: int
     channel: Channel

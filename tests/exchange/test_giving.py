@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
+from swarm.exchange.bitset import indexes_of
 from swarm.exchange.policies import Policies
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
@@ -119,7 +120,7 @@ def test_an_origin_gives_each_block_once() -> None:
 def _all_named(node: Script, connection: ConnectionId) -> list[tuple[int, int]]:
     """The offers that are out: read from the uplink, since they were made while the neighbour was being met."""
     uplink = node.node._state.uplink
-    return [(offer.grant, offer.named) for offer in uplink.offers.values() if offer.named is not None]
+    return [(offer.grant, offer.named.bit_length() - 1) for offer in uplink.offers.values() if offer.named is not None]
 
 
 def test_a_declined_block_was_never_given() -> None:
@@ -160,6 +161,35 @@ def test_a_newcomer_after_the_last_neighbour_is_given_everything_anew_at_once() 
     node.now += 3600
     node.receiver(2)
     assert sorted(block for _, block in _all_named(node, first)) == [0, 1]
+
+
+def test_of_several_that_were_named_those_that_are_not_taken_were_never_given() -> None:
+    node = origin(blocks=640)  # far quicker than 80 ms each: a grant is for ten of them
+    connection = node.receiver(1)
+    node.wait(0.2, alive=[connection])
+    for request, (grant, block) in enumerate(_all_named(node, connection)):
+        take(node, connection, request, grant, block)
+    offer = next(iter(node.node._state.uplink.offers.values()))
+    assert offer.named is not None
+    first, *others = indexes_of(offer.named)
+    assert len(others) == 9
+    commands = node.hear(connection, m.Request(5, offer.grant, 0, ((first, 1),)))
+    assert [command.index for command in of(commands, c.SendBlock)] == [first]
+    share = node.node._state.sessions[VERSION].share
+    assert share is not None
+    still_offered = [each.named or 0 for each in node.node._state.uplink.offers.values()]
+    assert all(share.to_give >> block & 1 or any(mask >> block & 1 for mask in still_offered) for block in others)
+    assert not share.to_give >> first & 1
+
+
+def test_a_block_beyond_those_that_were_named_is_nonsense() -> None:
+    node = origin(blocks=640)
+    connection = node.receiver(1)
+    offer = next(iter(node.node._state.uplink.offers.values()))
+    other = next(block for block in range(640) if not (offer.named or 0) >> block & 1)
+    commands = node.hear(connection, m.Request(5, offer.grant, 0, ((other, 1),)))
+    assert not of(commands, c.SendBlock)
+    assert of(commands, c.Disconnect)
 
 
 def test_a_cancelled_request_is_no_longer_sent() -> None:

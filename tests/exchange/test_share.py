@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from swarm.exchange.bitset import full
+from swarm.exchange.bitset import full, indexes_of
 from swarm.exchange.share import REVIEWS, Share
 from swarm.exchange.spreading import FORGIVEN_AFTER_S, SUSPECT_S, Spreading
 from tests.exchange.script import agent
@@ -17,19 +17,27 @@ def review(share: Share, *, held: int = 0, moving: int = 0, lacked: int = 0xF) -
 def test_every_block_is_named_once() -> None:
     share, rng = Share(0, full(8)), Random(1)
     named = []
-    while (index := share.name(full(8), rng)) is not None:
-        share.give(1 << index)
-        named.append(index)
+    while mask := share.name(full(8), rng):
+        share.give(mask)
+        named += indexes_of(mask)
     assert sorted(named) == list(range(8))
     assert named != sorted(named), "at random"
 
 
 def test_pages_are_named_first() -> None:
     share, rng = Share(2, full(8)), Random(1)
-    first = [share.name(full(8) & ~share.given, rng)]
-    share.give(1 << (first[0] or 0))
-    first.append(share.name(full(8), rng))
-    assert sorted(index for index in first if index is not None) == [0, 1]
+    assert share.name(full(8), rng, 5) == 0b11, "and alone: nothing else is of use before"
+    first = share.name(full(8), rng)
+    share.give(first)
+    assert first | share.name(full(8), rng) == 0b11
+
+
+def test_several_are_named_at_once_where_blocks_are_quick() -> None:
+    share, rng = Share(0, full(8)), Random(1)
+    named = share.name(0b00111111, rng, 4)
+    assert named.bit_count() == 4
+    share.give(named)
+    assert share.name(0b00111111, rng, 4) == 0b00111111 & ~named
 
 
 def test_what_was_given_and_nobody_holds_is_given_again_after_some_reviews_and_not_before() -> None:
