@@ -7,10 +7,33 @@ await serve(config, observer)                    gives what is held, until cance
 async with open_resolver(config) as resolver:    asks tracker, store and neighbours what exists
 """
 
-from swarm.service.fetching import fetch
-from swarm.service.resolving import open_resolver
-from swarm.service.seeding import seed
-from swarm.service.serving import serve
-from swarm.service.tracking import run_tracker
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swarm.service.fetching import fetch
+    from swarm.service.resolving import open_resolver
+    from swarm.service.seeding import seed
+    from swarm.service.serving import serve
+    from swarm.service.tracking import run_tracker
 
 __all__ = ["fetch", "open_resolver", "run_tracker", "seed", "serve"]
+
+_HOMES = {
+    "fetch": "fetching",
+    "open_resolver": "resolving",
+    "run_tracker": "tracking",
+    "seed": "seeding",
+    "serve": "serving",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Each is imported when it is first asked for: a fetch needs no tracker, no HTTP server and no publisher.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
