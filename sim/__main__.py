@@ -1,4 +1,4 @@
-"""`python -m sim --seed 7 --peers 100 [--blocks 256] [--scenario NAME | --file FILE] [--json]`."""
+"""`python -m sim --seed 7 --peers 100 [--scenario NAME | --file FILE] [--json]`, and `python -m sim plan`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from sim.commit import commit_here
 from sim.pictures import PlottingMissingError, draw
+from sim.plan.command import plan
 from sim.recorder import Recorder, Recording
 from sim.report import Report
 from sim.rules import RULES, without
@@ -24,7 +25,10 @@ from sim.simulation import Simulation
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what was asked for; returns 1 where something did not hold."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["plan"]:
+        return plan(words[1:])
+    options = _parser().parse_args(words)
     if options.list:
         for scenario in SCENARIOS.values():
             print(f"{scenario.name:20} {scenario.about}")
@@ -48,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"error: {error}", file=sys.stderr)
                 return 2
     if failing:
-        _show_failing(failing, sys.argv[1:] if arguments is None else arguments, commit)
+        _show_failing(failing, words, commit)
     return 1 if failing else 0
 
 
@@ -79,7 +83,11 @@ def replay(words: Sequence[str], seed: int) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m sim", description="Simulates a swarm with the production node.")
+    parser = argparse.ArgumentParser(
+        prog="python -m sim",
+        description="Simulates a swarm with the production node.",
+        epilog="`python -m sim plan --help`: what a rollout of a version to a fleet will take.",
+    )
     parser.add_argument("--seed", type=int, default=0, help="decides everything that is random")
     parser.add_argument(
         "--seeds", metavar="A..B", type=_seeds, help="one run for each seed from A to B; failing ones are named"

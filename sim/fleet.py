@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from random import Random
 
 from sim.border import Border
 from sim.clock import Clock
 from sim.fabric import Fabric
-from sim.limit import fluid_limit_s
+from sim.limit import fluid_limits_s
 from sim.machine import Machine
 from sim.scenario import Scenario
 from sim.world import World
 
 SLOW = 0.2
 """The rates of a slow machine, as a part of the others'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a machine stands and how it is joined to the rest."""
+
+    up: float
+    down: float
+    site: str
+    latency_s: float
+    group: str = ""
 
 
 class Fleet:
@@ -28,46 +38,35 @@ class Fleet:
         self._world = world
         self._fabric = fabric
         rng = world.rng("build")
-        seeder_up = scenario.up if scenario.seeder_up is None else scenario.seeder_up
-        if scenario.sites > 1:
-            fabric.borders = {_site(number): Border(scenario.border) for number in range(scenario.sites)}
         slow, liars, hidden = (
             set(rng.sample(range(scenario.peers), round(part * scenario.peers)))
             for part in (scenario.slow, scenario.liars, scenario.hidden)
         )
-        links = _deal(scenario, world.rng("links"))
+        places = _grouped(scenario, world) if scenario.groups else _dealt(scenario, world)
+        fabric.borders = _borders(scenario)
         self.seeders = [
-            self._machine(number, seeder_up, max(down for _, down in links), is_origin=True)
-            for number in range(scenario.seeders)
+            self._machine(number, place, is_origin=True)
+            for number, place in enumerate(_origins(scenario, world, places))
         ]
         self.peers: list[Machine] = []
-        for place, (up, down) in enumerate(links):
-            factor = SLOW if place in slow else 1.0
-            number = scenario.seeders + place
-            self.peers.append(
-                self._machine(number, up * factor, down * factor, lies=place in liars, is_hidden=place in hidden)
-            )
+        for number, place in enumerate(places):
+            factor = SLOW if number in slow else 1.0
+            there = replace(place, up=place.up * factor, down=place.down * factor)
+            machine = self._machine(scenario.seeders + number, there, lies=number in liars, is_hidden=number in hidden)
+            self.peers.append(machine)
         for machine in (*self.seeders, *self.peers):
             fabric.add(machine)
 
     def _machine(
-        self,
-        number: int,
-        up: float,
-        down: float,
-        *,
-        is_origin: bool = False,
-        lies: bool = False,
-        is_hidden: bool = False,
+        self, number: int, place: Place, *, is_origin: bool = False, lies: bool = False, is_hidden: bool = False
     ) -> Machine:
         scenario = self._scenario
         policies = scenario.policies if scenario.linger else replace(scenario.policies, lingers=False)
-        place = 0 if is_origin else number - scenario.seeders
         return Machine(
             self._fabric,
             number,
-            up=up,
-            down=down,
+            up=place.up,
+            down=place.down,
             rng=self._world.rng(f"machine {number}"),
             policies=policies,
             is_origin=is_origin,
@@ -75,16 +74,11 @@ class Fleet:
             has_tracker=scenario.has_tracker,
             lies=lies,
             is_hidden=is_hidden,
-            site=_site(place % scenario.sites) if scenario.sites > 1 else "",
-            latency_s=self._latency_s(number),
+            site=place.site,
+            latency_s=place.latency_s,
             clock=self._clock(number),
+            group=place.group,
         )
-
-    def _latency_s(self, number: int) -> float:
-        low, high = self._scenario.latency_s, self._scenario.latency_to_s
-        if high is None:
-            return low
-        return low * math.exp(self._world.rng(f"latency {number}").random() * math.log(high / low))
 
     def _clock(self, number: int) -> Clock:
         skew_s, drift = self._scenario.clock_skew_s, self._scenario.clock_drift
@@ -93,31 +87,73 @@ class Fleet:
         rng = self._world.rng(f"clock {number}")
         return Clock(rng.uniform(-skew_s, skew_s), 1.0 + rng.uniform(-drift, drift))
 
-    def limit_s(self, size: int) -> float:
-        """The fluid limit of those who want `size` bytes."""
-        scenario = self._scenario
-        limit_s = fluid_limit_s(
+    def limits(self, size: int) -> dict[str, float]:
+        """How long each part of the fleet needs for `size` bytes at least, in seconds."""
+        return fluid_limits_s(
             size,
-            origin_up=sum(machine.up_rate for machine in self.seeders) + (scenario.store_up or 0.0),
+            origin_up=sum(machine.up_rate for machine in self.seeders) + (self._scenario.store_up or 0.0),
             ups=[machine.up_rate for machine in self.peers],
             downs=[machine.down_rate for machine in self.peers],
+            # One copy must enter every site that has no origin, and leave the one that has it.
+            borders=[border.into.capacity for border in self._fabric.borders.values()],
         )
-        # One copy must enter a site that has no origin.
-        return limit_s if scenario.sites == 1 or scenario.border is None else max(limit_s, size / scenario.border)
 
 
 def _site(number: int) -> str:
     return f"site-{number}"
 
 
-def _deal(scenario: Scenario, rng: Random) -> list[tuple[float, float]]:
-    """Everybody's (up, down). A mix is dealt as nearly to its weights as whole machines allow."""
-    if not scenario.links:
-        return [(scenario.up, scenario.down)] * scenario.peers
-    shares = _shares([weight for weight, _, _ in scenario.links], scenario.peers)
-    dealt = [link[1:] for link, share in zip(scenario.links, shares, strict=True) for _ in range(share)]
-    rng.shuffle(dealt)
-    return dealt
+def _borders(scenario: Scenario) -> dict[str, Border]:
+    if scenario.groups:
+        home = [scenario.origin_site] if scenario.seeders else []
+        sites = dict.fromkeys([*home, *(group.site for group in scenario.groups)])
+        rates = dict(scenario.borders)
+        return {site: Border(rates.get(site, scenario.border)) for site in sites} if len(sites) > 1 else {}
+    return {_site(number): Border(scenario.border) for number in range(scenario.sites)} if scenario.sites > 1 else {}
+
+
+def _origins(scenario: Scenario, world: World, places: list[Place]) -> list[Place]:
+    up = scenario.up if scenario.seeder_up is None else scenario.seeder_up
+    site = scenario.origin_site or (_site(0) if scenario.sites > 1 else "")
+    down = max(place.down for place in places)
+    return [Place(up, down, site, _latency_s(scenario, world, number)) for number in range(scenario.seeders)]
+
+
+def _grouped(scenario: Scenario, world: World) -> list[Place]:
+    """In an order of its own, so that who comes late or is killed is of any group."""
+    places = [
+        Place(group.up, group.down, group.site, group.latency_s, group.name)
+        for group in scenario.groups
+        for _ in range(group.count)
+    ]
+    assert len(places) == scenario.peers, "peers is the sum of the groups"
+    world.rng("groups").shuffle(places)
+    return places
+
+
+def _dealt(scenario: Scenario, world: World) -> list[Place]:
+    """A mix is dealt as nearly to its weights as whole machines allow; sites in turn."""
+    links = [(scenario.up, scenario.down)] * scenario.peers
+    if scenario.links:
+        shares = _shares([weight for weight, _, _ in scenario.links], scenario.peers)
+        links = [link[1:] for link, share in zip(scenario.links, shares, strict=True) for _ in range(share)]
+        world.rng("links").shuffle(links)
+    return [
+        Place(
+            up,
+            down,
+            _site(number % scenario.sites) if scenario.sites > 1 else "",
+            _latency_s(scenario, world, scenario.seeders + number),
+        )
+        for number, (up, down) in enumerate(links)
+    ]
+
+
+def _latency_s(scenario: Scenario, world: World, number: int) -> float:
+    low, high = scenario.latency_s, scenario.latency_to_s
+    if high is None:
+        return low
+    return low * math.exp(world.rng(f"latency {number}").random() * math.log(high / low))
 
 
 def _shares(weights: Sequence[float], count: int) -> list[int]:

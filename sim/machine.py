@@ -51,11 +51,11 @@ class Machine:
         site: str = "",
         latency_s: float | None = None,
         clock: Clock | None = None,
+        group: str = "",
     ) -> None:
         self.fabric = fabric
         self.number = number
-        self.up_rate = up
-        self.down_rate = down
+        self.up_rate, self.down_rate = up, down
         self.up = Line(up)
         self.down = Line(down)
         self.is_origin = is_origin
@@ -64,6 +64,7 @@ class Machine:
         self.lies = lies
         self.is_hidden = is_hidden
         self.site = site
+        self.group = group
         self.latency_s = fabric.latency_s if latency_s is None else latency_s
         self.clock = clock or Clock()
         self.is_dead = False

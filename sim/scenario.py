@@ -19,6 +19,18 @@ class Outage:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Machines that are alike. Rates in bytes per second; `site` empty where there is but one."""
+
+    name: str
+    count: int
+    up: float
+    down: float
+    site: str = ""
+    latency_s: float = 0.001
+
+
+@dataclass(frozen=True)
 class Scenario:
     """Rates in bytes per second, times in seconds; moments of faults are parts of the fluid limit."""
 
@@ -45,6 +57,12 @@ class Scenario:
     """This part of the machines has a fifth of the rates."""
     links: tuple[tuple[float, float, float], ...] = ()
     """A mix of links instead of `up` and `down`: (weight, up, down) each; the weights need not add up to one."""
+    groups: tuple[Group, ...] = ()
+    """The whole fleet, machine by machine, instead of `up`, `down`, `links`, `latency_s` and `sites`; `peers` is their
+    sum."""
+    origin_site: str = ""
+    borders: tuple[tuple[str, float], ...] = ()
+    """Of sites of `groups`: (site, rate) instead of `border` for all."""
     latency_to_s: float | None = None
     """Each machine has a latency of its own between `latency_s` and this (log-uniform); two are apart by the mean."""
     sites: int = 1

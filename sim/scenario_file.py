@@ -19,6 +19,9 @@ RATES = ("up", "down", "seeder_up", "store_up", "border")
 OUTAGES = ("tracker_outage", "store_outage")
 UNITS = {"kbit": MBIT / 1000, "mbit": MBIT, "gbit": MBIT * 1000}
 
+INNER = ("policies", "groups", "borders", "origin_site")
+"""Fields that a scenario file does not say: rules go by name, whole fleets are for `python -m sim plan`."""
+
 PEERS_MAX = 100_000
 BLOCKS_MAX = 1_000_000
 """More would never end: a block that goes from one machine to another takes a millisecond or more."""
@@ -42,7 +45,7 @@ def read_scenario(path: Path) -> Scenario:
 
 def make_scenario(table: dict[str, Any]) -> Scenario:
     """Raises ScenarioError."""
-    known = {field.name: field for field in fields(Scenario) if field.name != "policies"}
+    known = {field.name: field for field in fields(Scenario) if field.name not in INNER}
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key == "without":

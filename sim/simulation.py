@@ -37,7 +37,8 @@ class Simulation:
         self.fabric.lengths = self.dataset.lengths
         fleet = Fleet(scenario, self.world, self.fabric)
         self.seeders, self.peers = fleet.seeders, fleet.peers
-        self.limit_s = fleet.limit_s(self.dataset.bytes)
+        self.limits = fleet.limits(self.dataset.bytes)
+        self.limit_s = max(self.limits.values())
         """The fluid limit of those who want the version."""
         self._stall_s = 0.0
         self._moved_at: dict[int, tuple[int, float]] = {}
@@ -140,7 +141,7 @@ class Simulation:
             seed=self.seed,
             peers=scenario.peers,
             blocks=scenario.blocks,
-            sites=scenario.sites,
+            sites=max(1, len(self.fabric.borders)),
             bytes=dataset.bytes,
             limit_s=self.limit_s,
             finished=len(times),

@@ -22,7 +22,7 @@ ORIGINS = (
         seeders=0,
         store_up=LINE,
         slow=0.2,
-        last_max=1.05,
+        last_max=1.1,
         grace_s=0.5,
         origin_max=1.0,
     ),
@@ -44,7 +44,7 @@ ORIGINS = (
         store_outage=Outage(0.3, 0.6),
         last_max=1.35,
         grace_s=10.0,
-        origin_max=1.0,
+        origin_max=1.02,
     ),
     Scenario(
         "store-churn",
@@ -84,7 +84,7 @@ ORIGINS = (
         seeder_dies_at=0.5,
         last_max=1.05,
         grace_s=8.0,
-        origin_max=1.0,
+        origin_max=1.02,
     ),
     Scenario("two-seeders", "two seeders share the version", seeders=2, last_max=1.05, origin_max=1.0),
     Scenario("thin-origin", "a seeder with a tenth of the rate", seeder_up=0.1 * LINE, last_max=1.05, origin_max=1.0),
@@ -93,7 +93,7 @@ ORIGINS = (
         "a seeder and peers on one LAN, no tracker",
         peers=16,
         has_tracker=False,
-        last_max=1.05,
+        last_max=1.1,
         origin_max=1.0,
     ),
     Scenario(
@@ -103,20 +103,21 @@ ORIGINS = (
         seeders=0,
         has_tracker=False,
         store_up=LINE,
-        last_max=1.05,
+        last_max=1.6,
         grace_s=2.5,
-        origin_max=1.0,
+        origin_max=1.6,
     ),
 )
 
 SITES = (
-    Scenario("sites", "two sites behind 20 Mbit/s", peers=8, sites=2, border=20 * MBIT, origin_max=1.0),
+    Scenario("sites", "two sites behind 20 Mbit/s", peers=8, sites=2, border=20 * MBIT, last_max=1.1, origin_max=2.0),
     Scenario(
         "sites-wide",
         "four sites behind 100 Mbit/s",
         peers=64,
         sites=4,
         border=100 * MBIT,
+        last_max=2.5,
         origin_max=1.0,
     ),
     Scenario(
@@ -127,6 +128,7 @@ SITES = (
         store_up=LINE,
         sites=2,
         border=20 * MBIT,
+        last_max=1.1,
         origin_max=1.0,
     ),
 )
