@@ -92,7 +92,7 @@ async def test_a_change_counts_at_once_also_for_who_waits(
 ) -> None:
     """At 10 KB a second eight waiting quanta alone would keep a raised limit down for 52 s."""
     pacer = Pacer(before)
-    takers = [Taker(pacer, 65_483, busy_s=0.001) for _ in range(8)]
+    takers = [Taker(pacer, 65_483, busy_s=0.005) for _ in range(8)]
     taken = 0
 
     async def change_and_count() -> None:

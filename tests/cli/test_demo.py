@@ -34,6 +34,7 @@ def make_tree(place: Path) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_the_default_is_a_tree_of_some_size() -> None:
     assert default_tree().is_dir()
     assert tree_bytes(default_tree()) > 10_000_000

@@ -31,7 +31,7 @@ class Fleet:
 @pytest.fixture(scope="module")
 def fleet(shared: Stage) -> Fleet:
     producer = shared.machine("producer")
-    data = make_data(producer.place / "data", 12 * MIB)
+    data = make_data(producer.place / "data", 8 * MIB)
     store = str(shared.place / "store")
     seeder = producer.start("seed", str(data), "places:1.0.0", "-t", "places:stable", "--store", store)
     return Fleet(data, store, producer, seeder.wait_for("ready"), seeder.wait_for("published"))
@@ -70,7 +70,7 @@ def test_the_line_that_seed_prints_is_all_a_consumer_needs(fleet: Fleet, stage: 
 def test_a_second_version_costs_its_difference_and_a_bare_name_means_latest(fleet: Fleet, stage: Stage) -> None:
     consumer, other = stage.machine("consumer"), stage.machine("other")
     first = consumer.fetch("places:1.0.0", str(consumer.copy), *fleet.words)
-    changed = make_data(other.place / "data", 12 * MIB)
+    changed = make_data(other.place / "data", 8 * MIB)
     insert(changed / "deep" / "06.bin", 300 * KIB, b"inserted")
     words = ("--key", str(fleet.producer.home / "publisher.key"), "--store", fleet.store)
     seeder = other.start("seed", str(changed), "places:1.1.0", *words, "--tracker", fleet.ready["http"])
@@ -124,6 +124,7 @@ def test_without_any_store_the_data_is_where_it_was_and_changes_make_a_version(s
     assert gone.code in (0, 3)
 
 
+@pytest.mark.slow
 def test_producers_without_a_store_share_a_tracker(stage: Stage) -> None:
     """It has the realm of the first who told it something; the second publishes in that one."""
     tracker = stage.machine("tracker").start("tracker")
@@ -140,6 +141,7 @@ def test_producers_without_a_store_share_a_tracker(stage: Stage) -> None:
         assert same(data[name], consumer.copy)
 
 
+@pytest.mark.slow
 def test_two_producers_of_one_name_need_a_store(stage: Stage) -> None:
     """The second has the key, and not the history: the tracker tells him."""
     tracker = stage.machine("tracker").start("tracker")

@@ -28,7 +28,7 @@ async def test_an_interrupted_publish_is_continued_on_s3(
     server: S3Server = request.getfixturevalue(kind)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    contents = [noise(n, 300_000) for n in range(5)]
+    contents = [noise(n, 300_000) for n in range(3)]
     data = make_tree(tmp_path / "data", {f"{n}": content for n, content in enumerate(contents)})
     async with open_store(f"s3://{server.new_bucket()}/some/prefix") as store:
         producer = Producer(data, store)

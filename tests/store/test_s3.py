@@ -587,6 +587,7 @@ async def test_region_and_endpoint_may_come_from_a_profile(
 # --- listing, clock, creation
 
 
+@pytest.mark.slow
 async def test_a_listing_has_many_pages(s3_server: S3Server, objects_in: Opener) -> None:
     objects = objects_in(s3_server.new_bucket())
     keys = [f"blocks/ab/{number:04d}" for number in range(1203)]
