@@ -95,7 +95,8 @@ def _of_tracker(agent: Agent, since_s: float) -> Wait:
         return Wait(WaitKind.TRACKER, "the tracker has not answered", since_s, ANSWER_TIMEOUT_S, then)
     bound_s = (FIND_TIMEOUT_S + DIAL_TIMEOUT_S) * len(agent.parts.trackers)
     then = f"it is done without when each address was tried, after {bound_s:g} s"
-    what = f"no tracker can be reached ({agent.tracker.why_not()})"
+    tried = agent.tracker.failures
+    what = f"no tracker can be reached ({agent.tracker.why_not()})" if tried else "no tracker has answered"
     return Wait(WaitKind.TRACKER, what, since_s, bound_s, then)
 
 

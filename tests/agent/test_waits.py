@@ -172,6 +172,13 @@ async def test_a_tracker_that_cannot_be_reached_is_told_while_a_name_is_asked_fo
     check_progress(machine, found)
 
 
+async def test_a_tracker_that_has_not_answered_is_told(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        machine = await world.machine()
+        with tracked_by(machine, "http://one"):
+            await waits_of_fetch(machine, tmp_path / "copy", "no tracker has answered for", "after 15 s")
+
+
 async def test_a_store_that_does_not_answer_is_told_while_a_name_is_asked_for(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         machine = await world.machine()

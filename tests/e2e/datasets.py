@@ -53,8 +53,14 @@ def bytes_of(top: Path) -> int:
 
 def adds_up(receipt: dict[str, object]) -> bool:
     """The receipt's own promise."""
-    sources = [receipt["bytes_local"], receipt["bytes_peer"], receipt["bytes_origin"]]
-    return receipt["bytes"] == sum(int(str(one)) for one in sources)
+    number = {key: value for key, value in receipt.items() if isinstance(value, int)}
+    return (
+        number["bytes"] == number["bytes_local"] + number["bytes_peer"] + number["bytes_origin"]
+        and number["bytes_origin"] == number["bytes_seeder"] + number["bytes_store"]
+        and number["bytes_lan"] <= number["bytes_peer"]
+        and number["store_alone_bytes"] == number["bytes_peer"] + number["bytes_origin"] + number["bytes_manifest"]
+        and number["saved_bytes"] <= number["store_alone_bytes"]
+    )
 
 
 def _entry(path: bytes) -> object:
