@@ -74,7 +74,7 @@ def test_with_tracker_and_store_gone_a_site_lists_verifies_and_serves(stage: Sta
     assert [(one["tag"], one["source"]) for one in listed.all("tag")] == [("1.0.0", "lan")]
     receipt = late.run("fetch", "places:1.0.0", str(late.copy), "--tracker", url, is_loopback=False).receipt
     assert same(data, late.copy)
-    assert receipt["bytes_peer"] == receipt["bytes"]
+    assert receipt["bytes_peer"] == receipt["bytes_lan"] == receipt["bytes"]
     assert late.run("verify", str(late.copy)).code == 0
 
 
