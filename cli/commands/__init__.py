@@ -7,6 +7,7 @@ COMMANDS = {
     "tracker": "resolve names and introduce machines to each other",
     "ls": "list what is held here, or the tags of a name",
     "inspect": "show what a version is made of and who signed it",
+    "plan": "say what a rollout of a version to your fleet will take",
     "verify": "compare a directory with the version it should hold",
     "cat": "write one file of a version to stdout",
     "rm": "remove a holding from this machine",

@@ -33,7 +33,7 @@ ORIGINS = (
         store_up=LINE,
         store_refuses=0.1,
         last_max=1.05,
-        grace_s=2.0,
+        grace_s=1.0,
         origin_max=1.0,
     ),
     Scenario(
@@ -54,7 +54,7 @@ ORIGINS = (
         killed=0.2,
         joining=0.2,
         last_max=1.6,
-        grace_s=6.0,
+        grace_s=4.0,
         origin_max=1.0,
     ),
     Scenario(
@@ -64,7 +64,7 @@ ORIGINS = (
         store_up=LINE,
         tracker_outage=Outage(0.3, 0.6),
         last_max=1.35,
-        grace_s=5.0,
+        grace_s=4.0,
         origin_max=1.0,
     ),
     Scenario(
