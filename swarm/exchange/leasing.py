@@ -58,6 +58,8 @@ class Leasing:
         self._corrupt: dict[VersionId, int] = {}
         """The latter."""
         self._unavailable: dict[VersionId, int] = {}
+        self._disbelieved: dict[VersionId, int] = {}
+        """Versions whose neighbours are not believed, with the bytes that had come from them: see `_is_hearsay`."""
 
     # --- joining a tracker ----------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Leasing:
             self._end(held, LeaseState.RETURNED)
         for version, index in [key for key in self.reads.readings if key[0] == session.version]:
             self._cancel(version, index)
-        for table in (self._wished, self._failed, self._corrupt, self._unavailable):
+        for table in (self._wished, self._failed, self._corrupt, self._unavailable, self._disbelieved):
             table.pop(session.version, None)
 
     def return_all(self) -> None:
@@ -297,8 +299,9 @@ class Leasing:
     def _find_owned(self, session: Session) -> int | None:
         """A block that nobody alive has or is known to receive, and that is ours to read."""
         picker, state = session.picker, self._state
-        candidates = picker.free & ~picker.availability.held() & ~self._failed.get(session.version, 0)
-        candidates &= ~self.had_by_origins(session)
+        candidates = picker.free & ~self._failed.get(session.version, 0)
+        if not self._is_hearsay(session):
+            candidates &= ~picker.availability.held() & ~self.had_by_origins(session)
         own = self._seed(state.agent, session.version)
         others = list(self._other_owners(session))
         is_early = self._is_early(session)
@@ -310,6 +313,17 @@ class Leasing:
             if not others or rank(own, others, index) <= patience:
                 return index
         return None
+
+    def _is_hearsay(self, session: Session) -> bool:
+        """Whether what neighbours and seeders say they have no longer keeps this agent from reading it: nothing was
+        new for long, none of them is sending anything, and none has since. Who says so and never offers would
+        otherwise stall for good whoever has a store to read."""
+        version, came = session.version, session.bytes_received
+        if len(session.ledger) or self._disbelieved.get(version, came) != came:
+            self._disbelieved.pop(version, None)
+        elif self._state.now - session.news_at >= self._state.policies.patience.owner_s:
+            self._disbelieved[version] = came
+        return version in self._disbelieved
 
     def _some(self, candidates: int) -> list[int]:
         """Up to `LOOKED_AT_MAX` of them, others each time."""

@@ -151,8 +151,12 @@ class Why:
             return self._across(session, index, who, now)
         if not self._state.credit.slots_left(self._state.slots_in, self._state.longest):
             return self._full(who, now)
-        then = f"{patience:g} s after the last new block more neighbours are looked for"
+        then = f"{patience:g} s after the last new block more neighbours are looked for{self._at_last(session)}"
         return Wait(WaitKind.OFFER, f"{who}; waiting for a free slot to be offered; {NO_NEWS}", since_s, patience, then)
+
+    def _at_last(self, session: Session) -> str:
+        is_reader = session.reads_store and self._tracking.is_given_up(session) and not self._tracking.fails_closed
+        return f", after {self._state.policies.patience.owner_s:g} s it is read from the store" if is_reader else ""
 
     def _across(self, session: Session, index: int, who: str, now: float) -> Wait:
         idle_s, patience = self._crossing.idle_s(session.version, index, now), self._state.policies.patience
@@ -202,7 +206,7 @@ class Why:
             return None
         origins = sum(peer.possessions[session.version].is_origin for peer in session.neighbours.values())
         who = "a seeder is" if origins == 1 else f"{origins} seeders are"
-        then = f"what was given and is nowhere is given again, {SEEDER_S:g} s after the last gain at the latest"
+        then = f"what was given and is nowhere is given again after {SEEDER_S:g} s{self._at_last(session)}"
         what = f"no neighbour has it; {who} to give it; {NO_NEWS}"
         return Wait(WaitKind.SEEDER, what, now - session.news_at, SEEDER_S, then)
 

@@ -134,7 +134,12 @@ def test_any_conversation_leaves_a_node_that_agrees_with_itself(
         node.now += pause
         assert all(isinstance(command, c.Command) for command in node.tell(event))
         for index in range(-1, BLOCKS + 1):
-            assert node.node.why(VERSION, index, node.now)
+            wait = node.node.wait(VERSION, index, node.now)
+            assert str(wait)
+            assert wait.since_s > -1e-6
+            assert wait.bound_s is None or wait.bound_s >= 0
+        lacking = sum(session.lacking for session in node.node.statistics().sessions if session.version == VERSION)
+        assert sum(blocks for _, blocks in node.node.waits(VERSION, node.now)) == lacking
     if leaves:
         node.tell(e.LeaveAsked())
     node.wait(6.0)

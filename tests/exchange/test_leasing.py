@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.exchange.ownership import is_owner, rank, seed_of
@@ -134,6 +136,40 @@ def test_nobody_reads_the_store_while_a_seeder_answers() -> None:
     node.open(reads_store=True)
     seeder = node.sender(1, have=((0, 8),), is_origin=True)
     assert of(node.wait(5.0, alive=[seeder]), c.ReadStore) == []
+
+
+@pytest.mark.parametrize("is_origin", [True, False])
+def test_who_says_that_it_has_everything_and_offers_nothing_stalls_nobody_who_has_a_store(*, is_origin: bool) -> None:
+    node = Script()
+    began = of(node.open(blocks=16, reads_store=True), c.ReadStore)
+    assert len(began) == 1, "before anybody was met"
+    liar = node.sender(1, have=((0, 16),), is_origin=is_origin)
+    assert not of(node.wait(29.0, alive=[liar]), c.ReadStore)
+    waiting = next(index for index in range(16) if index != began[0].index)
+    assert "after 30 s it is read from the store" in node.node.why(VERSION, Index(waiting), node.now)
+    began += of(node.wait(1.2, alive=[liar]), c.ReadStore)
+    assert len(began) > 1
+    # From then on one after the other, though each of them is news, until somebody gives something after all.
+    for number in range(16):
+        began += of(node.tell(e.StoreRead(VERSION, began[number].index, LENGTH)), c.ReadStore)
+    assert {each.index for each in began} == set(range(16))
+
+
+def test_a_neighbour_that_gives_something_is_believed_again() -> None:
+    node = Script()
+    reads = of(node.open(blocks=64, reads_store=True), c.ReadStore)
+    slow = node.sender(1, have=((0, 64),))
+    reads += of(node.wait(30.2, alive=[slow]), c.ReadStore)
+    assert reads
+    handle = next(iter(node.node._state.peers.link(slow).versions))  # type: ignore[union-attr]
+    (asked,) = sent(node.hear(slow, m.Ready(0, handle, (), None)), slow, m.Request)
+    for first, count in asked.runs:
+        for index in range(first, first + count):
+            node.tell(e.BlockArrived(slow, asked.request, VERSION, Index(index), LENGTH))
+    for reading in reads:
+        assert not of(node.tell(e.StoreRead(VERSION, reading.index, LENGTH)), c.ReadStore)
+    assert not of(node.wait(20.0, alive=[slow]), c.ReadStore)
+    assert node.node.statistics().sessions[0].lacking
 
 
 def test_what_a_neighbour_holds_is_not_read_from_the_store() -> None:
