@@ -17,12 +17,17 @@ ALONE_S = 4.0
 HOLDER_S = 9.0
 """The same, where somebody should have the block and was named to the agent."""
 
+UNSERVED_S = 60.0
+"""Whom the named holders let down is believed at once for so long: else a seeder that only says that it has everything
+would hold up the blocks as long as the pages before them."""
+
 
 class Suspects:
     """Who misses what, since when."""
 
     def __init__(self) -> None:
         self._missing: OrderedDict[tuple[AgentId, bool], tuple[float, Runs]] = OrderedDict()  # by has_holder, too
+        self._unserved: OrderedDict[AgentId, float] = OrderedDict()  # since when holders that were named gave nothing
 
     def hear(self, reporter: AgentId, missing: Runs, *, is_alone: bool, has_holder: bool, now: float) -> Runs:
         """What may be believed lost by now. `is_alone`: nobody else lacks anything, so nobody else can confirm it."""
@@ -30,7 +35,10 @@ class Suspects:
         still = run_sets.intersect(missing, before)
         since = since if still else now
         believed = still if now - since >= (HOLDER_S if has_holder else ALONE_S) else run_sets.EMPTY
-        if not has_holder:
+        if has_holder:
+            believed = missing if is_alone and self._is_unserved(reporter, now) else believed
+            self._note_unserved(reporter, believed, now)
+        else:
             believed = missing if is_alone else run_sets.union(believed, self._confirmed(missing))
         self._keep((reporter, has_holder), since, run_sets.subtract(missing, believed))
         return believed
@@ -39,6 +47,17 @@ class Suspects:
         """Its word counts no longer."""
         for has_holder in (False, True):
             self._missing.pop((reporter, has_holder), None)
+        self._unserved.pop(reporter, None)
+
+    def _is_unserved(self, reporter: AgentId, now: float) -> bool:
+        return now - self._unserved.get(reporter, -UNSERVED_S) < UNSERVED_S
+
+    def _note_unserved(self, reporter: AgentId, believed: Runs, now: float) -> None:
+        if believed:
+            self._unserved[reporter] = now
+            self._unserved.move_to_end(reporter)
+            if len(self._unserved) > REPORTERS_MAX:
+                self._unserved.popitem(last=False)
 
     def _confirmed(self, missing: Runs) -> Runs:
         confirmed: Runs = ()
