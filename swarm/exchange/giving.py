@@ -9,26 +9,20 @@ from __future__ import annotations
 from swarm.exchange.bitset import indexes_of, mask_of, runs_of
 from swarm.exchange.commands import CancelSend, SendBlock
 from swarm.exchange.events import BlockSent, SendFailed, Transfer
+from swarm.exchange.exports import Exports
 from swarm.exchange.peers import Channel, Link
 from swarm.exchange.session import Session
 from swarm.exchange.sites import AT_ONCE
 from swarm.exchange.slots import RUN_MAX
 from swarm.exchange.state import State
 from swarm.exchange.uplink import Offer, Sending
-from swarm.protocol.ids import AgentId, Index, VersionId
+from swarm.protocol.ids import AgentId, Index
 from swarm.protocol.messages import Cancel, Credit, Decline, DeclineReason, Ready, Request
 from swarm.protocol.runs import count, is_normal, span
 
 STALLED_S = 5.0
 """When no neighbour has gained anything for so long, what holders say they have is of no use to who lacks it: they lie
 and are banned, or cannot be reached. In a healthy swarm somebody gains a block many times a second."""
-
-MEET_S = 0.5
-"""So long after its first neighbour an origin gives nothing across its site's border: agents of its own site, who would
-then have to take it back over the border, may be about to come. Crowds begin together."""
-
-BORDER_STALLED_S = 30.0
-"""The same where the only ones who lack anything are in other sites: over a thin border a block takes long."""
 
 
 class Giving:
@@ -38,10 +32,7 @@ class Giving:
         self._state = state
         self._uplink = state.uplink
         self._channels: list[Channel] = []
-        self._met_at: dict[VersionId, float] = {}
-        """When the first receiver of a version came, of those that are there."""
-        self._lacked_near: dict[VersionId, int] = {}
-        """What agents of this one's site lack, while one round of offers lasts."""
+        self._exports = Exports(state)
         self._is_idle = False
         """Nobody could be offered anything; true until something changes."""
         self.full_until: float | None = None
@@ -52,7 +43,7 @@ class Giving:
     def add(self, channel: Channel) -> None:
         """A receiver has opened a version on a connection where we send."""
         if all(other.version != channel.version for other in self._channels):
-            self._met_at[channel.version] = self._state.now
+            self._exports.meet(channel.version)
         if channel not in self._channels:
             self._channels.append(channel)
         self._is_idle = False
@@ -61,7 +52,7 @@ class Giving:
         """They are closed: what was offered was never given, what is being sent is aborted."""
         self._channels = [channel for channel in self._channels if channel not in channels]
         for version in {channel.version for channel in channels} - {channel.version for channel in self._channels}:
-            self._met_at.pop(version, None)
+            self._exports.part(version)
         offers, sendings = self._uplink.drop(channels, self._state.now)
         for offer in offers:
             self._take_back(offer)
@@ -95,7 +86,7 @@ class Giving:
         if self._is_idle or state.is_leaving or (self.full_until is not None and state.now < self.full_until):
             return
         self.full_until = None
-        self._lacked_near.clear()
+        self._exports.begin()
         while self._uplink.taken(state.now, state.lead_s) < state.slots_out:
             channel = self._choose()
             if channel is None:
@@ -157,17 +148,8 @@ class Giving:
         if session.share is None:
             return useful
         if self._state.sites.is_foreign(channel.link.peer):
-            if self._state.now - self._met_at[session.version] < MEET_S:
-                return 0
-            useful &= ~self._lacked_in_site(session)
+            useful &= self._exports.permitted(session)
         return useful & session.share.to_give
-
-    def _lacked_in_site(self, session: Session) -> int:
-        """What an origin gives inside its own site first: foreign sites then take it from there."""
-        lacked = self._lacked_near.get(session.version)
-        if lacked is None:
-            lacked = self._lacked_near[session.version] = self._lacked(session, self._state.sites.own)
-        return lacked
 
     def _offer_to(self, channel: Channel) -> None:
         state, session = self._state, self._state.sessions[channel.version]
@@ -318,20 +300,20 @@ class Giving:
         for session in self._state.sessions.values():
             if session.share is not None:
                 moving = self._moving(session)
-                lacked = self._lacked(session)
+                lacked = self._exports.lacked(session)
                 held = session.picker.availability.held() & ~self._disbelieved(session, moving)
                 session.share.review(held=held, moving=moving, lacked=lacked)
                 if self._state.policies.suspects:
                     self._review_carriers(session, lacked, moving)
 
     def _disbelieved(self, session: Session, moving: int) -> int:
-        """What holders say they have to no use, since nobody has gained anything for long."""
-        still_s = self._state.now - session.gained_at
-        if moving or still_s < STALLED_S:
-            return 0
-        # Foreign sites wait for their borders, not for liars.
-        is_everywhere = not self._state.sites.has_foreign or still_s >= BORDER_STALLED_S
-        return session.all if is_everywhere else self._lacked(session, self._state.sites.own)
+        """What holders say they have to no use, since nobody who lacks it has gained anything for long."""
+        has_foreign = self._state.sites.has_foreign
+        disbelieved = self._exports.starved(session) if has_foreign else 0
+        if not moving and self._state.now - session.gained_at >= STALLED_S:
+            # Foreign sites wait for their borders, not for liars.
+            disbelieved |= self._exports.lacked(session, self._state.sites.own) if has_foreign else session.all
+        return disbelieved
 
     def _review_carriers(self, session: Session, lacked: int, moving: int) -> None:
         """Each is judged by what its own site lacks: what is to cross a border waits for that."""
@@ -341,7 +323,7 @@ class Giving:
             peer = session.neighbours.get(carrier)
             if not self._state.sites.has_foreign or peer is None:
                 return lacked
-            return self._lacked(session, self._state.sites.of(peer))
+            return self._exports.lacked(session, self._state.sites.of(peer))
 
         stuck = session.share.spreading.review(lacked_near, self._state.now)
         session.share.take_back(stuck & ~moving)
@@ -355,14 +337,6 @@ class Giving:
             if offer.channel.version == session.version and offer.named is not None:
                 moving |= offer.named
         return moving
-
-    def _lacked(self, session: Session, site: str | None = None) -> int:
-        """By any neighbour, or by those of one site."""
-        lacked = 0
-        for peer in session.neighbours.values():
-            if site is None or self._state.sites.of(peer) == site:
-                lacked |= peer.possessions[session.version].lacks
-        return lacked
 
     def check(self) -> None:
         """Raises AssertionError where a channel is not one of its connection's."""

@@ -170,7 +170,9 @@ class Book:
         lost = self._suspects.hear(reporter, missing, is_alone=is_alone, has_holder=has_holder, now=now)
         self._urgent = run_sets.union(self._urgent, lost)
         if self.is_closed:
-            self._withheld = run_sets.union(self._withheld, lost)
+            # What is in no share, since agents held it, goes into one again; what a seeder does not give, to the store.
+            untold = self._pool(scope).within(lost, UNTOLD)
+            self._withheld = run_sets.union(self._withheld, untold)
         self._free(lost, scope)
 
     # --- seeders --------------------------------------------------------------------------------------

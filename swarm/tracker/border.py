@@ -79,8 +79,12 @@ class Border:
         self._wishes.ended(agent)
 
     def put_back(self, index: Index) -> None:
-        """It has not entered, or its only holder here is gone."""
-        self._pool.mark(index, FREE)
+        """It has not entered."""
+        self.free(((index, 1),))
+
+    def free(self, lost: Runs) -> None:
+        """Nobody is known to have these here."""
+        self._pool.mark_runs(lost, FREE)
         self._wishes.feed(None)
 
     def rest(self, agent: AgentId, until: float) -> None:
@@ -116,8 +120,7 @@ class Border:
         losable = self._pool.within(run_sets.clip(runs, 0, self.space), GIVEN)
         lost = self._suspects.hear(reporter, losable, is_alone=is_alone, has_holder=has_holder, now=now)
         if lost:
-            self._pool.mark_runs(lost, FREE)
-            self._wishes.feed(None)
+            self.free(lost)
 
     # --- time -----------------------------------------------------------------------------------------
 

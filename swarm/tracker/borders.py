@@ -62,6 +62,13 @@ class Borders:
         else:
             self._told[version, site] = run_sets.union(self._told.get((version, site), ()), held)[:RUNS_MAX]
 
+    def lose(self, version: VersionId, site: str, lost: Runs) -> None:
+        """The only members of the site that were known to hold these are gone."""
+        if border := self.get(version, site):
+            border.free(lost)
+        elif told := self._told.get((version, site)):
+            self._told[version, site] = run_sets.subtract(told, lost)[:RUNS_MAX]
+
     def wish(self, agent: AgentId, version: VersionId, count: int, lacks: Runs) -> None:
         """An agent could take these across its site's border."""
         site = self._sites.get((agent, version))

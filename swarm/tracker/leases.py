@@ -143,9 +143,7 @@ class Leases:
         """An agent is dead, or takes no further part: what only it had may leave the origin again."""
         for live in self.table.of_agent(agent, version):
             self._fence(live)
-        for place in self.table.forget_arrived(agent, version):
-            self.counters.lost += 1
-            self._lose(agent, place)
+        self._lose(agent, version, self.table.forget_arrived(agent, version))
         self.books.forget_agent(agent, version)
         self.borders.leave(agent, version)
 
@@ -354,13 +352,15 @@ class Leases:
     def _source(self, place: Place) -> Book | Border | None:
         return self.books.get(place.version) if place.border is None else self.borders.of(place)
 
-    def _lose(self, agent: AgentId, place: Place) -> None:
+    def _lose(self, agent: AgentId, version: VersionId, places: list[Place]) -> None:
         """The only known holder of what it got is gone."""
-        site = self.borders.site_of(agent, place.version) if place.border is None else place.border
-        if site is not None and (border := self.borders.get(place.version, site)):
-            border.put_back(place.index)
-        if place.border is None and (book := self.books.get(place.version)):
-            book.lose(place.index, place.scope)
+        self.counters.lost += len(places)
+        site = self.borders.site_of(agent, version)
+        if site is not None and places:
+            self.borders.lose(version, site, run_sets.normalise(place.index for place in places))
+        for place in places:
+            if place.border is None and (book := self.books.get(version)):
+                book.lose(place.index, place.scope)
 
     def _take_over(self, place: Place) -> bool:
         if place.border is None:

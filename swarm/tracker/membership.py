@@ -120,7 +120,7 @@ class Membership:
         live = self._leases.table.of_version(swarm.version)
         crossing = {live.place.index: live.agent for live in live if live.place.border == member.site}
         having = self._leases.table.arrived_at(swarm.version, border=member.site)
-        is_alone = len(swarm.by_site[member.site]) <= 1
+        is_alone = not any(other.lacks for other in swarm.by_site[member.site] if other is not member)
         missed = run_sets.subtract(runs, run_sets.normalise(crossing))
         held = run_sets.intersect(missed, run_sets.normalise(having))
         border.miss(member.agent.id, held, is_alone=is_alone, has_holder=True, now=now)

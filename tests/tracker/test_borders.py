@@ -18,6 +18,7 @@ from swarm.protocol.messages import (
     LeaseWanted,
     Leave,
     Orphans,
+    Share,
 )
 from swarm.tracker.budget import OriginBudget
 from swarm.tracker.sites import SiteTable
@@ -245,3 +246,26 @@ def test_who_comes_back_to_another_site_is_counted_there() -> None:
     wish(s, "b0", ((2, 2),))
     wish(s, "c0", ((2, 2),))
     assert len(crossing(s, "b0", "c0")) == 3, "one of site b, two of site c"
+
+
+def test_what_left_a_seeded_version_with_its_holders_is_in_a_share_again() -> None:
+    """A tracker that has just started takes what agents hold for given; nobody else has to give it but the seeder."""
+    s = Script(is_first_start=False)
+    s.learn()
+    s.join("a0", site="a", have=4, reads_store=False, held=((0, 4),))
+    s.seed("seeder")
+    s.join("b0", site="b", reads_store=False)
+    assert s.heard("seeder", Share)[-1].runs == ((4, 4),)
+    s.say("a0", Leave(V))
+    for _ in range(5):
+        s.run(5.0)
+        s.say("b0", Orphans(V, ((0, 4),)))
+    assert s.heard("seeder", Share)[-1].runs == ((0, 8),)
+
+
+def test_who_leaves_takes_along_what_it_brought_before_anybody_wished() -> None:
+    s = script()
+    s.say("b0", Entered(V, ((0, 8),)))
+    s.say("b0", Leave(V))
+    wish(s, "b1", ((2, 2),))
+    assert crossing(s, "b1") == [2, 3]
