@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from swarm.agent.agent import Agent
 from swarm.agent.catalog import ANSWER_TIMEOUT_S
-from swarm.agent.pacing import Limits
+from swarm.agent.pacing import QUANTUM_BYTES, Limits
 from swarm.agent.tracker_link import DIAL_TIMEOUT_S, FIND_TIMEOUT_S
 from swarm.exchange.wait import Wait, WaitKind, merged
 from swarm.protocol.ids import VersionId
@@ -43,16 +43,22 @@ def _explained(agent: Agent, wait: Wait, now: float) -> Wait:
     driver = agent.driver
     if (limit := _limit(driver.limits)) is not None:
         name, rate = limit
-        then = "it goes on as the limit lets it"
-        return Wait(
-            WaitKind.LIMIT, f"held to --{name} ({rate:.0f} bytes a second); nothing came", wait.since_s, None, then
-        )
+        # A read from the store waits for its whole block, what peers send for a frame at most.
+        bound_s = max([QUANTUM_BYTES, *_read_lengths(agent)]) / rate
+        what = f"held to --{name} ({rate:.0f} bytes a second); nothing came"
+        return Wait(WaitKind.LIMIT, what, wait.since_s, bound_s, f"the limit lets something pass every {bound_s:.1f} s")
     idle_s = driver.links.backlog.idle_s(now)
     if idle_s >= DISK_S and wait.kind is not WaitKind.READING:
         count = driver.links.backlog.bytes
         what = f"{count} bytes that have come wait for the disk, which has taken nothing"
         return Wait(WaitKind.DISK, what, idle_s, None, "nothing else can be tried: look at the disk of the destination")
     return wait
+
+
+def _read_lengths(agent: Agent) -> list[int]:
+    """Of the blocks that are being read from the store."""
+    reads = [(agent.driver.shelves.find(version), index) for version, index, _ in agent.driver.store_reads.progress()]
+    return [length for shelf, index in reads if shelf is not None and (length := shelf.length_of(index)) is not None]
 
 
 def _limit(limits: Limits) -> tuple[str, float] | None:

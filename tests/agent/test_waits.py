@@ -100,9 +100,13 @@ async def test_a_store_that_says_slow_down_is_told_with_what_it_said(tmp_path: P
 async def test_a_rate_limit_is_told_by_its_name(tmp_path: Path, whose: str) -> None:
     data = make_data(tmp_path / "data", files=2, size=300 * KIB)
     async with open_world(tmp_path) as world:
-        await world.publish(data, "data:1.0.0")
+        publication = await world.publish(data, "data:1.0.0")
         consumer = await world.machine(reads_store=True, limits=Limits(**{whose: Pacer(1000)}))
         found = await waits_of_fetch(consumer, tmp_path / "copy", f"held to --{whose}-limit (1000 bytes a second)")
+        assert found.bound_s is not None
+        longest = max(publication.version.block_lengths)
+        assert 65.536 <= found.bound_s <= longest / 1000
+        assert f"every {found.bound_s:.1f} s" in found.reason
     check_progress(consumer, found)
 
 
