@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import wrap
 from typing import TextIO
 
 from rich.console import Console, Group
@@ -17,6 +18,9 @@ from swarm.config.quantities import show_size
 
 REDRAW_SECONDS = 0.1
 """Ten pictures a second look smooth; more is work for a terminal over a slow line."""
+
+WAITING_LINES_MAX = 4
+"""Of why nothing moves: enough for the longest reason at 80 columns."""
 
 BAR_WIDTH_MIN, BAR_WIDTH_MAX = 8, 28
 """Columns: narrower shows nothing, wider nothing more."""
@@ -60,7 +64,7 @@ def picture(progress: Progress, width: int) -> Group:
     if any(below):
         lines.append(_cut("  " + ", ".join(one for one in below if one), "dim"))
     if progress.waiting:
-        lines.append(_cut(f"  waiting: {printable(progress.waiting)}", "yellow"))
+        lines += _wrapped(f"waiting: {printable(progress.waiting)}", width)
     return Group(*lines)
 
 
@@ -89,6 +93,14 @@ def _facts(progress: Progress) -> list[str]:
     if progress.phase in WITH_PEERS:
         facts.append(plural(progress.peers, "peer"))
     return facts
+
+
+def _wrapped(text: str, width: int) -> list[Text]:
+    """A reason says at its end what happens next: it may take a few lines."""
+    lines = wrap(
+        text, width, initial_indent="  ", subsequent_indent="    ", max_lines=WAITING_LINES_MAX, placeholder=" …"
+    )
+    return [_cut(line, "yellow") for line in lines]
 
 
 def _cut(text: str, style: str) -> Text:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cli.ui.bar import picture
+from cli.ui.bar import WAITING_LINES_MAX, picture
 from cli.ui.json_lines import JsonScreen
 from cli.ui.screen import Look, is_verbose, wants_color
 from cli.ui.text import TextScreen
@@ -116,8 +116,21 @@ def test_a_bar_keeps_within_its_terminal(width: int) -> None:
                 console.print(picture(one, width))
             lines = captured.get().splitlines()
             assert max(map(len, lines)) <= width
-            assert len(lines) <= 3
+            assert len(lines) <= 2 + WAITING_LINES_MAX
             assert lines[0].startswith(doing(phase)[:10])
+
+
+def test_a_long_reason_is_shown_to_its_end_on_an_ordinary_terminal() -> None:
+    reason = (
+        "none of 12 neighbours has it, the tracker is away since 12.3 s, no store to ask; no new block was seen for "
+        "10.3 s; more neighbours are looked for every 5 s; the tracker: http://10.0.0.7:4180: connection refused"
+    )
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(picture(moment(999, reason), 80))
+    lines = captured.get().splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert " ".join(line.strip() for line in lines).endswith(f"waiting: {reason}")
 
 
 def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
