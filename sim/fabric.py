@@ -132,7 +132,8 @@ class Fabric:
         """A control message."""
         if wire.is_open:
             self.messages += 1
-            self.world.after(wire.latency_s, self._deliver, wire, wire.other(sender), message)
+            receiver = wire.acceptor if sender is wire.dialer else wire.dialer
+            self.world.after(wire.latency_s, self._deliver, wire, receiver, message)
 
     def _deliver(self, wire: Wire, receiver: Machine, message: Message) -> None:
         # What was sent before a close arrives before it, unless the connection was lost.
@@ -203,6 +204,8 @@ class Fabric:
         sent: list[e.Transfer] = []
         heard: list[ConnectionId] = []
         for wire in machine.wires.values():
+            if not (wire.queue or wire.sent or wire.received):
+                continue
             job = wire.queue[0] if wire.queue else None
             moved = int(self.network.moved(job.flow)) if job is not None and job.flow is not None else 0
             transfers = wire.take(job, moved, machine)

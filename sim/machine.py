@@ -67,6 +67,8 @@ class Machine:
         self.group = group
         self.latency_s = fabric.latency_s if latency_s is None else latency_s
         self.clock = clock or Clock()
+        self._world = fabric.world
+        self._is_punctual = self.clock == Clock()
         self.is_dead = False
         self.is_frozen = False
         """Nothing is sent, received or decided now."""
@@ -88,11 +90,9 @@ class Machine:
         self.left_at: float | None = None
         self.bytes_taken = 0
         """Of whole, verified, new blocks that were fetched."""
-        self.duplicates = 0
-        self.refused = 0
+        self.duplicates = self.refused = 0
         self.unavailable: list[int] = []
         self.bans: list[AgentId] = []
-        self.messages = 0
         self.on_handled: Callable[[Machine], None] = _ignore
         self.on_ended: Callable[[Machine], None] = _ignore
         """It is complete, or gone: called once for each."""
@@ -191,8 +191,11 @@ class Machine:
         """Tells the node a fact and performs what it wants."""
         if self.is_frozen and self._misses(self.submit, event):
             return
-        for command in self.node.handle(event, self.now):
-            self._perform(command)
+        for command in self.node.handle(event, self._world.now if self._is_punctual else self.now):
+            if type(command) is c.Send:  # nearly all are
+                self._send(command.connection, command.message)
+            else:
+                self._perform(command)
         self.on_handled(self)
         self._arm()
 
@@ -200,11 +203,12 @@ class Machine:
         deadline = self.node.next_deadline()
         if deadline is None:
             return
-        due = self.clock.world_time(deadline)
+        due = deadline if self._is_punctual else self.clock.world_time(deadline)
         if due < self._wake_at:
-            self._wake_at = max(due, self.fabric.world.now)
+            world = self._world
+            self._wake_at = max(due, world.now)
             self._wake_turn += 1
-            self.fabric.world.at(self._wake_at, self._wake, self._wake_turn)
+            world.at(self._wake_at, self._wake, self._wake_turn)
 
     def _wake(self, turn: int) -> None:
         if turn != self._wake_turn or self.is_frozen:
@@ -255,11 +259,10 @@ class Machine:
                 assert_never(command)
 
     def _send(self, connection: ConnectionId, message: Message) -> None:
-        self.messages += 1
-        if connection == self.tracker_wire:
-            self.fabric.send_tracker(self, connection, message)
-        elif wire := self.wires.get(connection):
+        if wire := self.wires.get(connection):
             self.fabric.send(wire, self, message)
+        elif connection == self.tracker_wire:
+            self.fabric.send_tracker(self, connection, message)
 
     def _send_block(self, command: c.SendBlock) -> None:
         wire = self.wires.get(command.connection)

@@ -94,6 +94,7 @@ ORIGINS = (
         peers=16,
         has_tracker=False,
         last_max=1.1,
+        grace_s=0.5,
         origin_max=1.0,
     ),
     Scenario(
@@ -118,6 +119,7 @@ SITES = (
         sites=4,
         border=100 * MBIT,
         last_max=2.5,
+        grace_s=2.0,
         origin_max=1.0,
     ),
     Scenario(
@@ -129,6 +131,7 @@ SITES = (
         sites=2,
         border=20 * MBIT,
         last_max=1.1,
+        grace_s=3.0,
         origin_max=1.0,
     ),
 )

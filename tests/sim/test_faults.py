@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -42,11 +43,22 @@ def test_what_never_thaws_owes_nothing_and_is_told_nothing() -> None:
     assert max(time for time, machine in told if machine in frozen) <= 0.5 * simulation.limit_s
 
 
-def test_the_neighbours_of_a_program_that_dies_are_told_at_once_and_of_a_pulled_cable_later() -> None:
-    vanished = simulate(replace(SMALL, vanishing=0.25), 1)
-    killed = simulate(replace(SMALL, killed=0.25), 1)
-    assert vanished.finished == killed.finished == 6
-    assert vanished.worst_stall_s < killed.worst_stall_s
+@pytest.mark.parametrize(("end", "is_known"), [(Machine.vanish, True), (Machine.die, False)])
+def test_the_neighbours_of_a_program_that_dies_are_told_at_once_and_of_a_pulled_cable_not(
+    end: Callable[[Machine], None], is_known: bool
+) -> None:
+    simulation, left = Simulation(SMALL, 1), list[int]()
+    gone, *others = simulation.peers
+
+    def count() -> None:
+        left.append(sum(gone in (wire.dialer, wire.acceptor) for other in others for wire in other.wires.values()))
+
+    for delay_s, call in ((0.0, count), (0.0, lambda: end(gone)), (0.01, count)):
+        simulation.world.at(1.0 + delay_s, call)
+    report = simulation.run()
+    assert left[0] > 0
+    assert (left[1] == 0) == is_known
+    assert report.finished == 7
 
 
 def test_connections_are_lost_with_what_was_on_its_way() -> None:
