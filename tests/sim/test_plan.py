@@ -15,9 +15,12 @@ from sim.plan.advice import variants
 from sim.plan.fleet_file import Fleet, FleetError, make_fleet, read_fleet
 from sim.plan.forecast import forecast, limits_of, scenario_of
 from sim.plan.plan import GB, make_plan, show_time
-from sim.plan.shape import Shape, ShapeError, make_shape
+from sim.plan.shape import Shape, ShapeError, make_shape, read_shape
 from sim.scenario import MBIT, Group
 from sim.simulation import Simulation
+from swarm.protocol.ids import digest
+from swarm.protocol.version_builder import build_version
+from tests.protocol.samples import CUTTER, file
 
 DOCS = Path(__file__).parents[2] / "docs"
 MIB = 1 << 20
@@ -157,3 +160,16 @@ def test_the_blocks_of_a_size_are_those_that_seed_would_cut() -> None:
 
 def test_times_are_shown_as_people_say_them() -> None:
     assert [show_time(time) for time in (12.34, 245.0, 7380.0)] == ["12.3 s", "4 min 05 s", "2 h 03 min"]
+
+
+def test_a_root_says_how_large_the_version_is(tmp_path: Path) -> None:
+    stream = [(digest(bytes([number])), 1000) for number in range(3)]
+    built = build_version([file(b"f", size=3000)], stream, CUTTER)
+    (tmp_path / "root").write_bytes(built.root_bytes)
+    assert read_shape(tmp_path) == read_shape(tmp_path / "root") == Shape(3000, 3)
+
+
+def test_what_is_no_root_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "root").write_bytes(b"nonsense")
+    with pytest.raises(ShapeError, match="is not a version's root"):
+        read_shape(tmp_path)
