@@ -45,9 +45,10 @@ class Script:
         has_tracker: bool = False,
         waits_for_lan: bool = False,
         seed: int = 1,
+        site: str = "",
     ) -> None:
         config = NodeConfig(PeerId("peer100"), has_tracker=has_tracker, waits_for_lan=waits_for_lan)
-        self.node = Node(config, Random(seed), agent(100), "", policies)
+        self.node = Node(config, Random(seed), agent(100), site, policies)
         self.now = 100.0
         self.size = 0
         self._connections = 0
@@ -101,9 +102,11 @@ class Script:
         )
         return connection, self.tell(event)
 
-    def receiver(self, number: int, *, have: Runs = (), want: Runs | None = None, slots: int = 2) -> ConnectionId:
+    def receiver(
+        self, number: int, *, have: Runs = (), want: Runs | None = None, slots: int = 2, site: str = ""
+    ) -> ConnectionId:
         """A neighbour that receives from us: connected, met, with credit."""
-        connection, _ = self.connect(number, sends_blocks=True)
+        connection, _ = self.connect(number, sends_blocks=True, site=site)
         self.hear(connection, m.Open(0, VERSION))
         self.meet(connection, 0, have=have, want=want)
         self.hear(connection, m.Credit(slots, 1 << 20))
