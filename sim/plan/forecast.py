@@ -26,6 +26,9 @@ BLOCKS_MAX = 96
 WHOLE_MAX = 6000
 """Blocks times machines that are simulated as they are."""
 
+NEAR = 0.98
+"""Parts whose limits differ by less limit a fleet together: to make one of them better helps nobody."""
+
 LINE_MIN = 24
 """A version of fewer blocks is simulated as it is: the line holds for many."""
 
@@ -60,8 +63,8 @@ class Forecast:
 
     @property
     def bottleneck(self) -> str:
-        """Which part of the fleet the limit comes from."""
-        return max(self.limits, key=self.limits.__getitem__)
+        """Which part of the fleet the limit comes from, or which parts, where several are as short."""
+        return " and ".join(name for name, limit_s in self.limits.items() if limit_s >= NEAR * self.limit_s)
 
 
 def forecast(fleet: Fleet, shape: Shape, *, seed: int = 0) -> Forecast:

@@ -89,6 +89,7 @@ def test_a_plan_says_bytes_and_money_beside_the_origin_alone() -> None:
     found = make_plan(replace(EIGHT, price_per_gb=0.1), SMALL)
     told = found.as_dict()
     assert told["alone_bytes"] == 8 * SMALL.bytes
+    assert told["bottleneck"] == f"{ORIGIN} and {DOWNLINK}"
     assert told["alone_cost"] == pytest.approx(0.1 * 8 * SMALL.bytes / GB)
     assert told["cost"] < 0.2 * told["alone_cost"]
     assert told["alone_s"] == pytest.approx(8 * SMALL.bytes / (100 * MBIT))
