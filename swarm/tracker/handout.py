@@ -72,7 +72,10 @@ class HandOuts:
             chosen += self._origins(swarm, member, min(count, self._degree.origins), now)
             kept_for_others = min(self._degree.foreign, count // 4) if len(swarm.by_site) > 1 else 0
             chosen += self._near(swarm, member, count - len(chosen) - kept_for_others, now)
-            chosen += self._foreign(swarm, member, min(count - len(chosen), self._degree.foreign), now)
+            # A seeder that is alone in its site gives to others, or to nobody.
+            is_lone_origin = member.is_origin and len(swarm.by_site.get(member.site, [])) <= 1
+            foreign = count if is_lone_origin else self._degree.foreign
+            chosen += self._foreign(swarm, member, min(count - len(chosen), foreign), now)
         return chosen
 
     def insist(self, member: Member, others: Iterable[Member]) -> list[Member]:
@@ -95,20 +98,32 @@ class HandOuts:
                 member.avoided.popitem(last=False)
 
     def _origins(self, swarm: Swarm, member: Member, count: int, now: float) -> list[Member]:
-        """Seeders first, while they have room: what only they have starts everything."""
+        """Seeders first, while they have room: what only they have starts everything. Those of its own site before
+        others, who keep half of their room for theirs: across a border they give only what theirs does not lack.
+        """
         if not member.lacks or count <= 0:
             return []
         fitting = [other for other in swarm.origins.values() if self._fits(member, other, now)]
         self._rng.shuffle(fitting)
+        fitting.sort(key=lambda other: other.site != member.site)
         return [self._introduce(member, other) for other in fitting[:count]]
 
     def _near(self, swarm: Swarm, member: Member, count: int, now: float) -> list[Member]:
         return list(self._pick(swarm.by_site.get(member.site, []), member, count, now))
 
     def _foreign(self, swarm: Swarm, member: Member, count: int, now: float) -> list[Member]:
-        """From other sites, the nearest sites first; a few are enough for every block to find a way in."""
+        """From other sites, the nearest first; a few are enough for every block to find a way in. One of them is from
+        farther off, where there is such a site: else pairs of near sites would know nobody but each other.
+        """
+        sites = self._sites_by_nearness(swarm, member.site)
+        far = [site for site in sites if nearness(member.site, site) < nearness(member.site, sites[0])]
+        chosen = self._of_sites(swarm, member, sites, count - bool(far), now)
+        chosen += self._of_sites(swarm, member, far, min(1, count - len(chosen)), now)
+        return chosen + self._of_sites(swarm, member, sites, count - len(chosen), now)
+
+    def _of_sites(self, swarm: Swarm, member: Member, sites: list[str], count: int, now: float) -> list[Member]:
         chosen: list[Member] = []
-        for site in self._sites_by_nearness(swarm, member.site):
+        for site in sites:
             if len(chosen) >= count:
                 break
             chosen += self._pick(swarm.by_site[site], member, count - len(chosen), now)
@@ -144,10 +159,11 @@ class HandOuts:
                     return
 
     def _fits(self, member: Member, other: Member, now: float) -> bool:
+        is_near = other.site == member.site
         return (
             other is not member
             and (member.lacks or other.lacks)
-            and other.degree < self._degree.cap
+            and other.degree < (self._degree.cap if is_near or not other.is_origin else self._degree.cap // 2)
             and other.agent.connection is not None
             and other.agent.id not in member.neighbours
             and member.avoided.get(other.agent.id, now) <= now

@@ -147,7 +147,38 @@ def test_most_neighbours_are_of_the_own_site() -> None:
         script.join(f"x{number}", site="asia")
     foreign = [name for name in handed(script, "n59") if not name.startswith("n")]
     assert len(foreign) == 3
-    assert all(name.startswith("s") for name in foreign), "the nearest foreign site first"
+    assert [name[0] for name in foreign].count("s") == 2, "the nearest foreign site first"
+    assert [name[0] for name in foreign].count("x") == 1, "and one from farther off"
+
+
+def test_pairs_of_near_sites_know_others_too() -> None:
+    script = Script()
+    sites = ("europe/north", "europe/south", "asia/east", "asia/west")
+    for number in range(40):
+        for site in sites:
+            script.join(f"{site} {number}", site=site)
+    edges = neighbours(script)
+    assert len(distances(edges, agent_id("asia/east 0"))) == 160
+
+
+def test_a_seeder_that_comes_late_and_alone_is_told_to_many_of_other_sites() -> None:
+    script = Script()
+    for number in range(40):
+        script.join(f"b{number}", site="b")
+    script.join("seeder", have=8, is_origin=True, site="a")
+    assert len(neighbours(script)[agent_id("seeder")]) == 32
+
+
+def test_seeders_keep_half_of_their_room_for_their_own_site() -> None:
+    script = Script()
+    script.join("seeder", have=8, is_origin=True, site="a")
+    for number in range(60):
+        script.join(f"b{number}", site="b")
+    for number in range(60):
+        script.join(f"a{number}", site="a")
+    known = neighbours(script)[agent_id("seeder")]
+    assert len(known & {agent_id(f"b{number}") for number in range(60)}) == 30
+    assert len(known & {agent_id(f"a{number}") for number in range(60)}) == 30
 
 
 def test_a_lone_agent_of_a_site_gets_a_few_from_elsewhere() -> None:
