@@ -36,7 +36,9 @@ def last_allowed_s(scenario: Scenario, limit_s: float) -> float:
     """The last finish that the scenario allows. Infinite without `last_max`."""
     if scenario.last_max is None:
         return float("inf")
-    latency_s = scenario.latency_s if scenario.latency_to_s is None else scenario.latency_to_s
+    latency_s = scenario.latency_s
+    if scenario.latency_to_s is not None:
+        latency_s = (latency_s + scenario.latency_to_s) / 2
     hop_s = scenario.block_size / min(scenario.up, scenario.down) + HOP_LATENCIES * latency_s
     tail_s = HOPS * log2(scenario.peers + 1) * hop_s
     start_s = scenario.spread_s + START_LATENCIES * latency_s

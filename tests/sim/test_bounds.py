@@ -65,3 +65,8 @@ def test_after_a_death_a_block_may_leave_the_origin_again() -> None:
     simulation.world.at(0.6 * simulation.limit_s, lambda: simulation.fabric.on_given(3))
     simulation.world.at(0.6 * simulation.limit_s, lambda: simulation.fabric.on_given(3))
     assert not [problem for problem in simulation.run().problems if "again" in problem]
+
+
+def test_the_latency_allowed_for_is_the_middle_where_each_machine_has_its_own() -> None:
+    mixed = replace(SMALL, latency_s=0.01, latency_to_s=0.03)
+    assert last_allowed_s(mixed, 5.0) == pytest.approx(last_allowed_s(replace(SMALL, latency_s=0.02), 5.0))
