@@ -20,6 +20,7 @@ RULES: dict[str, Change] = {
     "early-offers": lambda policies: replace(policies, lead_rtts=0.0, lead_in_rtts=0.0),
     "closings": lambda policies: replace(policies, closings_per_s=0.0),
     "naming": lambda policies: replace(policies, has_share=False),
+    "borders": lambda policies: replace(policies, borders=False),
     "suspicion": lambda policies: replace(policies, suspects=False),
     "linger": lambda policies: replace(policies, lingers=False),
     "owners": lambda policies: replace(policies, patience=Patience(owner_s=0.0, lan_s=0.0)),

@@ -41,6 +41,9 @@ class Policies:
     has_share: bool = True
     """An origin names each block itself, once; else it is offered like any neighbour's."""
 
+    borders: bool = True
+    """What crosses a site's border crosses it under a lease; else sites mean nothing here."""
+
     suspects: bool = True
     """An origin gives to last who passes nothing on, and gives what such a one keeps to another."""
 

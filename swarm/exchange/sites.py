@@ -23,12 +23,13 @@ AT_ONCE = 2
 class Sites:
     """`own` is where this agent is, `said` what it was told so by its user."""
 
-    def __init__(self, agent: AgentId, said: str) -> None:
+    def __init__(self, agent: AgentId, said: str, *, has_borders: bool = True) -> None:
         self.said = said
         self.own = said
         self.has_foreign = False
         """Whether a foreign agent was ever met: until then no question about sites need be asked."""
         self._agent = agent
+        self._has_borders = has_borders
         self._told: dict[AgentId, str] = {}
 
     def learn(self, peers: Iterable[PeerInfo]) -> bool:
@@ -46,7 +47,7 @@ class Sites:
 
     def meet(self, peer: Peer) -> None:
         """A connection was made, or where somebody is may have changed."""
-        self.has_foreign = self.has_foreign or self.of(peer) != self.own
+        self.has_foreign = self.has_foreign or (self._has_borders and self.of(peer) != self.own)
 
     def of(self, peer: Peer) -> str:
         """The site of an agent."""

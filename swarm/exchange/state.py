@@ -41,7 +41,7 @@ class State:
         self.config = config
         self.rng = rng
         self.agent = agent
-        self.sites = Sites(agent, site)
+        self.sites = Sites(agent, site, has_borders=policies.borders)
         self.crossings: dict[VersionId, int] = {}
         """What may be taken from foreign agents that are no seeders (`crossing`)."""
         self.entering: dict[VersionId, int] = {}
