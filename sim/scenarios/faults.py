@@ -22,7 +22,7 @@ FAULTS = (
         frozen=0.2,
         thaw_after_s=8.0,
         last_max=1.05,
-        grace_s=10.0,
+        grace_s=12.0,
         origin_max=2.0,
     ),
     Scenario(

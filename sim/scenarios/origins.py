@@ -43,7 +43,7 @@ ORIGINS = (
         store_up=LINE,
         store_outage=Outage(0.3, 0.6),
         last_max=1.35,
-        grace_s=10.0,
+        grace_s=12.0,
         origin_max=1.02,
     ),
     Scenario(
