@@ -15,6 +15,9 @@ from swarm.protocol.messages import LeaseState
 FENCE_S = 5.0
 """Five reports missed, or a read that stands still while a whole fleet may wait for its block."""
 
+CROSSING_S = 10.0
+"""Without a new byte. Agents give such a lease back after 5 s; two that do not would close a border to their site."""
+
 ARRIVED_MAX = 262_144
 """Arrived and not passed on, in all: older ones are taken for passed on; if they are lost, agents will miss them."""
 
@@ -50,8 +53,12 @@ class Live:
     bytes: int = 0
 
     def is_overdue(self, now: float) -> bool:
-        """Not heard of, or moving without new bytes, for `FENCE_S`. Waiting may take as long as it likes."""
+        """Not heard of, or moving without new bytes, for `FENCE_S`. Waiting may take as long as it likes, but not at a
+        border, where others wait for it.
+        """
         is_still = self.state is LeaseState.MOVING and now >= self.moved_at + FENCE_S
+        if self.place.border is not None and now >= self.moved_at + CROSSING_S:
+            return True
         return is_still or now >= self.renewed_at + FENCE_S
 
 

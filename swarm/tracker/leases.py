@@ -354,7 +354,7 @@ class Leases:
 
     def _lose(self, agent: AgentId, version: VersionId, places: list[Place]) -> None:
         """The only known holder of what it got is gone."""
-        self.counters.lost += len(places)
+        self.counters.lost += sum(place.border is None for place in places)
         site = self.borders.site_of(agent, version)
         if site is not None and places:
             self.borders.lose(version, site, run_sets.normalise(place.index for place in places))

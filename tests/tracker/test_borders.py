@@ -142,6 +142,16 @@ def test_a_lease_that_nobody_renews_is_fenced_and_given_to_another() -> None:
     assert (crossing(s, "b0"), crossing(s, "b1")) == ([], [2])
 
 
+def test_who_only_waits_does_not_close_the_border_to_its_site() -> None:
+    s = script()
+    wish(s, "b0", ((2, 1),))
+    wish(s, "b1", ((2, 1),))
+    s.run(9.0, renewing=("b0",))
+    assert crossing(s, "b0") == [2]
+    s.run(2.0, renewing=("b0",))
+    assert (crossing(s, "b0"), crossing(s, "b1")) == ([], [2])
+
+
 def test_a_lease_that_is_returned_goes_to_another_and_pauses_nobody() -> None:
     s = script()
     wish(s, "b0", ((2, 1),))
