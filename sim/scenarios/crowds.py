@@ -8,7 +8,7 @@ MIXED = ((5.0, 100 * MBIT, 100 * MBIT), (3.0, 50 * MBIT, 100 * MBIT), (2.0, 20 *
 """Half on good lines, some that send at half their rate, some at home."""
 
 CROWDS = (
-    Scenario("flash-crowd", "everybody at once, equal links", last_max=1.05, origin_max=1.0),
+    Scenario("flash-crowd", "everybody at once, equal links", last_max=1.10, origin_max=1.0),
     Scenario("cut", "the same with blocks of unequal length", is_cut=True, last_max=1.2, origin_max=1.0),
     Scenario("slow", "20 % of the peers at a fifth of the rate", slow=0.2, last_max=1.1, origin_max=1.0),
     Scenario("links", "a mix of links: 100/100, 50/100 and 20/50 Mbit/s", links=MIXED, last_max=1.15, origin_max=1.0),

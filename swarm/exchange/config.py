@@ -22,7 +22,8 @@ IDLE_TICK_S = 1.0
 """The same while nobody is connected."""
 
 HAVES_S = 0.25
-"""News is sent in batches this far apart: up to 0.5 s costs nothing, since READY carries the newest."""
+"""News is sent in batches this far apart: it costs hardly anything, since READY carries the newest. With 0.5 s a tenth
+fewer messages, and now and then a last block comes half a second late (64 peers, 128 blocks: 1.16 and not 1.13)."""
 
 PROMISE_S = 2.0
 """A promised block without a byte for this long is asked for elsewhere."""

@@ -1,7 +1,8 @@
 """The bulk sender's side: a free slot is offered to a neighbour, who then names the block.
 
-Whom to offer to is decided at random among those who lack something that is here and whose credit is open: in
-simulations no other order differed by more than 0.015. Which block is the receiver's choice; an origin names it itself.
+It is offered to who has opened its credit last, of those who lack something that is here: with credit closed in silence
+that is 0.006 faster than a random one, with a fifth fewer messages (48 peers, simulated). Which block is the receiver's
+choice; an origin names it itself.
 """
 
 from __future__ import annotations
@@ -96,22 +97,21 @@ class Giving:
         self.full_until = self._uplink.next_end(state.now, state.lead_s)
 
     def _choose(self) -> Channel | None:
-        """A random one of those who can be offered something; who is sent something, or suspected, comes second."""
-        channels = self._channels
-        free: Channel | None = None
-        busy: Channel | None = None
-        for place in range(len(channels)):
-            other = self._state.rng.randrange(place, len(channels))
-            channels[place], channels[other] = channels[other], channels[place]
-            channel = channels[place]
+        """Who has opened its credit last, of those who can be offered something: who did so long ago has been taken up
+        by others meanwhile. Over a long way that news is old, and any will do. Who is sent something, or suspected,
+        comes second."""
+        best: tuple[bool, bool, float, float] | None = None
+        chosen: Channel | None = None
+        for channel in self._channels:
             if not self._can_offer(channel):
                 continue
-            if not channel.sending and not channel.link.offers and not self._is_suspect(channel):
-                if not self._state.sites.has_foreign or self._is_urgent(channel):
-                    return channel
-                free = free or channel
-            busy = busy or channel
-        return free or busy
+            is_free = not channel.sending and not channel.link.offers and not self._is_suspect(channel)
+            is_urgent = is_free and self._state.sites.has_foreign and self._is_urgent(channel)
+            opened_at = channel.link.opened_at if self._state.is_near else 0.0
+            key = (is_free, is_urgent, opened_at, self._state.rng.random())
+            if best is None or key > best:
+                best, chosen = key, channel
+        return chosen
 
     def _is_urgent(self, channel: Channel) -> bool:
         """A foreign agent has opened its credit for one block, and its site waits for it; two a site at most."""
@@ -169,6 +169,7 @@ class Giving:
         """A receiver says what it can take."""
         link.credit_slots, link.credit_bytes = message.slots, message.bytes
         if message.slots > 0:
+            link.opened_at = self._state.now
             self._is_idle = False
         return None
 

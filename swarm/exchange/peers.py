@@ -49,6 +49,8 @@ class Link:
     credit_slots: int = 0
     """What the receiver last said (on a connection where we send)."""
     credit_bytes: int = 0
+    opened_at: float = 0.0
+    """When it last said that its credit is open."""
     offers: int = 0
     """Grants out and not answered (on a connection where we send)."""
     is_told_open: bool = False

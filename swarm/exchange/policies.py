@@ -35,7 +35,7 @@ class Policies:
     grant_s: float = GRANT_S
     """Where blocks are quick a grant is for so many seconds' worth of them; 0 for single ones."""
 
-    closings_per_s: float = 100.0
+    closings_per_s: float = 50.0
     """How often neighbours are told that our credit is closed; 0 leaves it to declines."""
 
     has_share: bool = True

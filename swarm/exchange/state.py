@@ -18,7 +18,7 @@ from swarm.exchange.policies import Policies
 from swarm.exchange.rates import Occupancy, RateMeter
 from swarm.exchange.session import Session
 from swarm.exchange.sites import Sites
-from swarm.exchange.slots import SLOTS_MIN, SlotRule, base_slots, run_length
+from swarm.exchange.slots import RTTS_IN_FLIGHT, SLOTS_MIN, SlotRule, base_slots, run_length
 from swarm.exchange.uplink import Uplink
 from swarm.protocol.ids import AgentId, VersionId
 from swarm.protocol.messages import Message
@@ -61,6 +61,8 @@ class State:
         self.base_slots = policies.slots or SLOTS_MIN
         self.slots_out = self.base_slots
         self.slots_in = policies.receive_slots or self.base_slots
+        self.is_near = True
+        """Whether news of neighbours is young beside the time that a block takes."""
         self.run_length = 1
         self._rule_out = policies.slot_rule()
         self._rule_in = policies.slot_rule()
@@ -87,6 +89,7 @@ class State:
         shown = max(self.up.capacity(self.now), self.down.capacity(self.now)) or ASSUMED_RATE
         block_time_s = self._mean_length() / shown
         self.base_slots = self.policies.slots or base_slots(self.rtt_s, block_time_s, self._most_blocks())
+        self.is_near = RTTS_IN_FLIGHT * self.rtt_s <= SLOTS_MIN * block_time_s
         self.run_length = run_length(
             self.rtt_s, block_time_s, self.base_slots, self._most_blocks(), self.policies.grant_s
         )

@@ -164,7 +164,7 @@ def test_a_newcomer_after_the_last_neighbour_is_given_everything_anew_at_once() 
 
 
 def test_of_several_that_were_named_those_that_are_not_taken_were_never_given() -> None:
-    node = origin(blocks=640)  # far quicker than 80 ms each: a grant is for ten of them
+    node = origin(blocks=2560)  # far quicker than 80 ms each: a grant is for ten of them
     connection = node.receiver(1)
     node.wait(0.2, alive=[connection])
     for request, (grant, block) in enumerate(_all_named(node, connection)):
@@ -183,10 +183,10 @@ def test_of_several_that_were_named_those_that_are_not_taken_were_never_given() 
 
 
 def test_a_block_beyond_those_that_were_named_is_nonsense() -> None:
-    node = origin(blocks=640)
+    node = origin(blocks=2560)
     connection = node.receiver(1)
     offer = next(iter(node.node._state.uplink.offers.values()))
-    other = next(block for block in range(640) if not (offer.named or 0) >> block & 1)
+    other = next(block for block in range(2560) if not (offer.named or 0) >> block & 1)
     commands = node.hear(connection, m.Request(5, offer.grant, 0, ((other, 1),)))
     assert not of(commands, c.SendBlock)
     assert of(commands, c.Disconnect)

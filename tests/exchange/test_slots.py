@@ -39,19 +39,19 @@ def test_versions_of_many_blocks_have_three_at_least() -> None:
 
 
 def test_where_even_eight_slots_do_not_cover_them_a_grant_covers_several_blocks() -> None:
-    assert run_length(0.002, 0.084, 2, 10_000) == 1
-    assert run_length(0.1, 0.011, SLOTS_MAX, 10_000) == 10
-    assert run_length(10.0, 0.001, SLOTS_MAX, 10_000) == 64
-    assert run_length(0.1, 0.0, 2, 10_000) == 1
+    assert run_length(0.002, 0.084, 2, 100_000) == 1
+    assert run_length(0.1, 0.011, SLOTS_MAX, 100_000) == 10
+    assert run_length(10.0, 0.001, SLOTS_MAX, 100_000) == 64
+    assert run_length(0.1, 0.0, 2, 100_000) == 1
 
 
 def test_where_blocks_are_quick_a_grant_covers_eighty_milliseconds_and_never_much_of_the_version() -> None:
-    assert run_length(0.001, 0.084, 3, 10_000) == 1
-    assert run_length(0.001, 0.042, 3, 10_000) == 2
-    assert run_length(0.001, 0.02, 3, 10_000) == 4
-    assert run_length(0.001, 0.02, 3, 10_000, grant_s=0.0) == 1
-    assert run_length(0.001, 0.02, 3, 128) == 2
-    assert run_length(0.001, 0.02, 3, 10) == 1
+    assert run_length(0.001, 0.084, 3, 100_000) == 1
+    assert run_length(0.001, 0.042, 3, 100_000) == 2
+    assert run_length(0.001, 0.02, 3, 100_000) == 4
+    assert run_length(0.001, 0.02, 3, 100_000, grant_s=0.0) == 1
+    assert run_length(0.001, 0.02, 3, 512) == 2
+    assert run_length(0.001, 0.02, 3, 128) == 1
 
 
 def count(rule: AdaptiveSlots, *, busy: int = 2, occupied: float = 2.0, rate: float, now: float = 0.0) -> int:
