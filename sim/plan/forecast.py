@@ -78,20 +78,32 @@ def forecast(fleet: Fleet, shape: Shape, *, seed: int = 0) -> Forecast:
     few, many = (_simulate(part, count, shape.block_size, seed) for count in (max(1, blocks // 3), blocks))
     ends = log2(fleet.count + 1) / log2(part.count + 1)
     pace = max(limits.values()) / max(limits_of(part, shape.bytes).values())
-    least = {"p50_s": 0.0, "p99_s": 0.0, "last_s": max(limits.values())}
+    least = {
+        "p50_s": least_s(fleet, shape.bytes, 0.5),
+        "p99_s": least_s(fleet, shape.bytes, 0.99),
+        "last_s": max(limits.values()),
+    }
     lines = {
-        key: max(bound, _carried(getattr(few, key), getattr(many, key), few, many, shape, ends, pace))
+        key: _carried(getattr(few, key), getattr(many, key), few, many, shape, ends, pace, bound)
         for key, bound in least.items()
     }
     return _forecast(limits, [few, many], Times(**lines), shape)
 
 
-def _carried(  # noqa: PLR0917  (two points of one line)
-    low: float, high: float, few: Report, many: Report, shape: Shape, ends: float, pace: float
+def _carried(  # noqa: PLR0913, PLR0917  (two points of one line)
+    low: float, high: float, few: Report, many: Report, shape: Shape, ends: float, pace: float, least: float
 ) -> float:
-    """The line through both points, at the version's bytes."""
+    """The line through both points, at the version's bytes; no steeper a pace than the links allow (`least` seconds)."""
     slope = max(0.0, (high - low) / max(1, many.bytes - few.bytes))
-    return max(0.0, high - slope * many.bytes) * ends + slope * shape.bytes * pace
+    end = max(0.0, high - max(slope, least / shape.bytes) * many.bytes)
+    return end * ends + max(slope * shape.bytes * pace, least)
+
+
+def least_s(fleet: Fleet, size: int, part: float) -> float:
+    """What no swarm can beat for the quickest `part` of the machines: the origin gives everything once, and each of
+    them takes everything over its own link."""
+    downs = sorted((group.down for group in fleet.groups for _ in range(group.count)), reverse=True)
+    return size / min(fleet.origin_up, downs[min(len(downs) - 1, max(0, -int(-part * len(downs) // 1) - 1))])
 
 
 def _times(report: Report) -> Times:

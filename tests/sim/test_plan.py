@@ -13,7 +13,7 @@ from sim.limit import BORDER, DOWNLINK, ORIGIN, UPLINKS
 from sim.plan import forecast as forecasting
 from sim.plan.advice import variants
 from sim.plan.fleet_file import Fleet, FleetError, make_fleet, read_fleet
-from sim.plan.forecast import forecast, limits_of, scenario_of
+from sim.plan.forecast import forecast, least_s, limits_of, scenario_of
 from sim.plan.plan import GB, make_plan, show_time
 from sim.plan.shape import Shape, ShapeError, make_shape, read_shape
 from sim.scenario import MBIT, Group
@@ -69,6 +69,15 @@ def test_a_great_rollout_is_carried_over_and_near_what_its_simulation_says(monke
     assert (carried.peers, carried.blocks) == (6, 32)
     assert carried.times.last_s == pytest.approx(whole.times.last_s, rel=0.15)
     assert carried.times.last_s >= carried.limit_s
+
+
+def test_the_quick_are_no_quicker_than_their_links() -> None:
+    fleet = read_fleet(DOCS / "fleet.toml")
+    size = 4_000_000_000
+    racks = next(group for group in fleet.groups if group.name == "racks")
+    slow = min(group.down for group in fleet.groups)
+    assert least_s(fleet, size, 0.5) == size / min(racks.down, fleet.origin_up)
+    assert least_s(fleet, size, 0.99) == size / slow
 
 
 def test_groups_are_carried_over_in_proportion_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
