@@ -90,10 +90,10 @@ def forecast(fleet: Fleet, shape: Shape, *, seed: int = 0) -> Forecast:
     return _forecast(limits, [few, many], Times(**lines), shape)
 
 
-def _carried(  # noqa: PLR0913, PLR0917  (two points of one line)
+def _carried(  # noqa: PLR0917  (two points of one line)
     low: float, high: float, few: Report, many: Report, shape: Shape, ends: float, pace: float, least: float
 ) -> float:
-    """The line through both points, at the version's bytes; no steeper a pace than the links allow (`least` seconds)."""
+    """The line through both points, at the version's bytes; no quicker than the links allow (`least` seconds)."""
     slope = max(0.0, (high - low) / max(1, many.bytes - few.bytes))
     end = max(0.0, high - max(slope, least / shape.bytes) * many.bytes)
     return end * ends + max(slope * shape.bytes * pace, least)
