@@ -47,7 +47,13 @@ def test_each_block_leaves_the_origin_once() -> None:
     assert found["duplicates"] == 0
 
 
-@pytest.mark.parametrize("name", sorted(SCENARIOS))
+FAST = {"flash-crowd", "churn", "liars", "sites", "store", "store-restart", "no-tracker"}
+"""One of each kind; the others are among the slow tests."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in FAST else [pytest.mark.slow]) for name in sorted(SCENARIOS)]
+)
 def test_every_scenario_ends_with_all_that_live_complete_and_within_its_bounds(name: str) -> None:
     scenario = SCENARIOS[name]
     found = simulate(replace(scenario, peers=min(12, scenario.peers), blocks=24), 3)
