@@ -14,7 +14,7 @@ def loaded(
     home: Path, *, command: str = "seed", file: str = "", given: Given | None = None, **environment: str
 ) -> Loaded:
     (home / "config.toml").write_text(file)
-    return load(command, given or {}, {"SWARM_HOME": str(home), **environment}, Path("/work"))
+    return load(command, given or {}, {"SWARM_HOME": str(home), **environment}, Path("/srv"))
 
 
 FILE = """
@@ -59,8 +59,8 @@ def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
 
 
 def test_paths_start_where_they_are_written(tmp_path: Path) -> None:
-    assert loaded(tmp_path, given={"store": "here"})["store"] == "/work/here"
-    assert loaded(tmp_path, SWARM_STORE="here")["store"] == "/work/here"
+    assert loaded(tmp_path, given={"store": "here"})["store"] == "/srv/here"
+    assert loaded(tmp_path, SWARM_STORE="here")["store"] == "/srv/here"
     assert loaded(tmp_path, file='store = "here"')["store"] == str(tmp_path / "here")
 
 
@@ -110,11 +110,11 @@ def test_a_wrong_value_below_a_right_one_is_not_even_read(tmp_path: Path) -> Non
 def test_source_date_epoch_stands_in_for_mtime(tmp_path: Path) -> None:
     found = loaded(tmp_path, SOURCE_DATE_EPOCH="1767225600")
     assert found["mtime"].fixed_ns == 1767225600 * 10**9
-    assert "mtime" not in load("fetch", {}, {"SWARM_HOME": str(tmp_path)}, Path("/work")).values
+    assert "mtime" not in load("fetch", {}, {"SWARM_HOME": str(tmp_path)}, Path("/srv")).values
 
 
 def test_home() -> None:
-    directory = Path("/work")
+    directory = Path("/srv")
     assert find_home({"SWARM_HOME": "/x"}, directory) == (Path("/x"), "SWARM_HOME")
-    assert find_home({"SWARM_HOME": "x"}, directory) == (Path("/work/x"), "SWARM_HOME")
+    assert find_home({"SWARM_HOME": "x"}, directory) == (Path("/srv/x"), "SWARM_HOME")
     assert find_home({}, directory) == (Path.home() / ".swarm", "default")
