@@ -23,10 +23,10 @@ demo: $(STAMP)  ## a seeder and several agents on this machine: publish, fetch, 
 	@$(BIN)/swarm demo
 
 test: $(STAMP)  ## every test that this machine can run
-	@$(BIN)/python -m pytest -n $(JOBS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 fast: $(STAMP)  ## the tests that take under two minutes together
-	@$(BIN)/python -m pytest -n $(JOBS) -m 'not slow and not lab and not rgw and not node'
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow and not lab and not rgw and not node'
 
 check: lint types layers fast sim  ## what every change must pass
 
