@@ -15,7 +15,7 @@ from math import log2
 from sim.limit import fluid_limits_s
 from sim.plan.fleet_file import Fleet
 from sim.plan.shape import Shape
-from sim.report import Report
+from sim.report import Report, percentile
 from sim.scenario import Group, Scenario
 from sim.simulation import Simulation
 
@@ -102,8 +102,8 @@ def _carried(  # noqa: PLR0917  (two points of one line)
 def least_s(fleet: Fleet, size: int, part: float) -> float:
     """What no swarm can beat for the quickest `part` of the machines: the origin gives everything once, and each of
     them takes everything over its own link."""
-    downs = sorted((group.down for group in fleet.groups for _ in range(group.count)), reverse=True)
-    return size / min(fleet.origin_up, downs[min(len(downs) - 1, max(0, -int(-part * len(downs) // 1) - 1))])
+    own = sorted(size / group.down for group in fleet.groups for _ in range(group.count))
+    return max(size / fleet.origin_up, percentile(own, part))
 
 
 def _times(report: Report) -> Times:
