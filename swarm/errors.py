@@ -16,6 +16,7 @@
     ├── EditedFilesError     7      somebody changed files of a holding
     ├── ConflictError        8      another producer was first
     ├── SourceChangedError   9      the data changed while it was being published
+    ├── HookError            10     a new version was there, and the user's own command failed
     ├── DecodeError          5      bytes from outside that break a format's rules
     ├── StoreError                  what a store may answer (three different things):
     │   ├── MissingError     3          it has no such object
@@ -37,7 +38,7 @@ from typing import ClassVar, Final
 NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS))
 """What the system says about room and rights, wherever it comes up; exit code 6."""
 
-TELLING: Final = (5, 7, 8, 9, 6, 2, 3, 1, 4)
+TELLING: Final = (5, 7, 8, 9, 10, 6, 2, 3, 1, 4)
 """Exit codes: of several errors the first in this row decides; later ones are often consequences of earlier ones."""
 
 
@@ -141,6 +142,12 @@ class SourceChangedError(SwarmError):
     """The data changed while it was being published."""
 
     exit_code = 9
+
+
+class HookError(SwarmError):
+    """The user's own command for a new version has failed; the version before is current again."""
+
+    exit_code = 10
 
 
 class StoreError(SwarmError):

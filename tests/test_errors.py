@@ -18,6 +18,7 @@ ONE_OF_EACH = (
     errors.CorruptError("7"),
     errors.ConflictError("8"),
     errors.SourceChangedError("9"),
+    errors.HookError("10"),
     errors.NoSpaceError("6"),
     errors.UsageError("2"),
     errors.MissingError("3"),

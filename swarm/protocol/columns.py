@@ -79,7 +79,8 @@ def _widen(data: bytes, count: int, width: int) -> array[int]:
 
 def pack_strings(strings: Iterable[bytes]) -> bytes:
     """Each followed by NUL."""
-    return b"".join([string + b"\0" for string in strings])
+    listed = [*strings, b""]
+    return b"\0".join(listed)
 
 
 def unpack_strings(data: object, *, maximum: int) -> list[bytes]:

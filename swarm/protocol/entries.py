@@ -7,20 +7,26 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
+from operator import itemgetter, methodcaller
 from typing import overload
 
 from swarm.errors import UnsafeManifestError
+from swarm.protocol.ids import DIGEST_BYTES
 from swarm.protocol.pages import Entry, Kind, TreePage
 
 _KINDS = tuple(Kind)
+_IS_FILE, _IS_DIRECTORY, _IS_SYMLINK = (bytes(number == kind for number in range(256)) for kind in Kind)
+"""To turn a column of kinds into one of 0 and 1 without a look at each."""
+
+_SPLIT, _ABOVE = methodcaller("rpartition", b"/"), itemgetter(0)
 
 
 class Entries(Sequence[Entry]):
     """Append whole pages in order; each is checked against what came before it."""
 
     def __init__(self) -> None:
-        self._paths = bytearray()
+        self._paths: bytes | bytearray = bytearray()
         self._path_ends: array[int] = array("Q", [0])
         self._kinds = bytearray()
         self._modes: array[int] = array("H")
@@ -29,7 +35,7 @@ class Entries(Sequence[Entry]):
         self.offsets: array[int] = array("Q", [0])
         """Where each entry begins in the stream; one more at the end, the stream's length."""
         self._mtimes: array[int] = array("q")
-        self._digests = bytearray()
+        self._digests: bytes | bytearray = bytearray()
         self._file_numbers: array[int] = array("I")
         """By entry: how many files come before it."""
         self._targets: dict[int, bytes] = {}
@@ -40,12 +46,12 @@ class Entries(Sequence[Entry]):
         """Raises UnsafeManifestError: out of order, an entry below a non-directory, times on some pages only."""
         if self._kinds and page.paths[0] <= self._last_path:
             raise UnsafeManifestError(f"tree pages that are not in order at {page.paths[0][:80]!r}")
-        self._check_parents(page)
+        kinds = bytes(page.kinds.tolist())
+        self._check_parents(page.paths, kinds)
         if self._kinds and (page.mtimes is None) != (not self._mtimes):
             raise UnsafeManifestError("times on some entries and not on others")
-        first = len(self._kinds)
         self._append_paths(page.paths)
-        self._append_kinds(page, first)
+        self._append_kinds(kinds, page.targets)
         self._modes.extend(page.modes.tolist())
         self.sizes.extend(page.sizes.tolist())
         start = self.offsets.pop()
@@ -57,13 +63,13 @@ class Entries(Sequence[Entry]):
     def end(self) -> None:
         """No page follows: what only checks needed is forgotten."""
         self._directories = {b""}
+        # A slice of these is a path, of the others a copy of one.
+        self._paths, self._digests = bytes(self._paths), bytes(self._digests)
 
-    def _check_parents(self, page: TreePage) -> None:
+    def _check_parents(self, paths: list[bytes], kinds: bytes) -> None:
         # The directories of this page first: a parent sorts before what it holds, so the order needs no second look.
-        for path, kind in zip(page.paths, page.kinds, strict=True):
-            if kind == Kind.DIRECTORY:
-                self._directories.add(path)
-        parents = {path.rpartition(b"/")[0] for path in page.paths}
+        self._directories.update(compress(paths, kinds.translate(_IS_DIRECTORY)))
+        parents: set[bytes] = set(map(_ABOVE, map(_SPLIT, paths)))
         if not parents <= self._directories:
             stray = min(parents - self._directories)
             raise UnsafeManifestError(f"an entry below {stray[:80]!r}, which is no directory of the version")
@@ -73,16 +79,15 @@ class Entries(Sequence[Entry]):
         self._path_ends.extend(accumulate(map(len, paths), initial=start))
         self._paths += b"".join(paths)
 
-    def _append_kinds(self, page: TreePage, first: int) -> None:
-        files = len(self._digests) // 32
-        is_file = [kind == Kind.FILE for kind in page.kinds]
-        numbers = list(accumulate(is_file, initial=files))
+    def _append_kinds(self, kinds: bytes, targets: list[bytes]) -> None:
+        first, files = len(self._kinds), len(self._digests) // DIGEST_BYTES
+        numbers = array("I", accumulate(kinds.translate(_IS_FILE), initial=files))
         numbers.pop()
         self._file_numbers.extend(numbers)
-        self._kinds += bytes(page.kinds.tolist())
-        if page.targets:
-            links = [first + i for i, kind in enumerate(page.kinds) if kind == Kind.SYMLINK]
-            self._targets.update(zip(links, page.targets, strict=True))
+        self._kinds += kinds
+        if targets:
+            links = compress(range(first, first + len(kinds)), kinds.translate(_IS_SYMLINK))
+            self._targets.update(zip(links, targets, strict=True))
 
     def path(self, number: int) -> bytes:
         """The path of an entry."""
@@ -91,6 +96,13 @@ class Entries(Sequence[Entry]):
     def kind(self, number: int) -> Kind:
         """The kind of an entry."""
         return _KINDS[self._kinds[number]]
+
+    def digests(self) -> Iterator[tuple[int, bytes]]:
+        """(number, digest) of each file, in path order, without an `Entry` for each."""
+        numbers = compress(range(len(self)), self._kinds.translate(_IS_FILE))
+        packed = self._digests
+        starts = range(0, len(packed), DIGEST_BYTES)
+        return zip(numbers, (bytes(packed[start : start + DIGEST_BYTES]) for start in starts), strict=True)
 
     def count(self, kind: object) -> int:
         """How many entries are of a kind."""
@@ -112,16 +124,19 @@ class Entries(Sequence[Entry]):
                 high = middle
         return low
 
+    def _digest(self, file_number: int) -> bytes:
+        start = DIGEST_BYTES * file_number
+        return bytes(self._digests[start : start + DIGEST_BYTES])
+
     def _entry(self, number: int) -> Entry:
         kind = _KINDS[self._kinds[number]]
-        file_number = self._file_numbers[number]
         return Entry(
             self.path(number),
             kind,
             self._modes[number],
             self._mtimes[number] if self._mtimes else None,
             self.sizes[number],
-            bytes(self._digests[32 * file_number : 32 * file_number + 32]) if kind == Kind.FILE else None,
+            self._digest(self._file_numbers[number]) if kind == Kind.FILE else None,
             self._targets.get(number),
         )
 

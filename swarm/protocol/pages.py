@@ -6,11 +6,12 @@ moves no other boundary. The blocks pages are `blocks_pages`.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
+from operator import ge
 
 from swarm.errors import DecodeError, UnsafeManifestError
 from swarm.protocol import bounds as b
@@ -40,6 +41,13 @@ class Kind(IntEnum):
     FILE = 0
     DIRECTORY = 1
     SYMLINK = 2
+
+
+_HAS_MODE = bytes(number != Kind.SYMLINK for number in range(256))
+_HAS_SIZE = bytes(number == Kind.FILE for number in range(256))
+"""By kind: which columns have a value for it."""
+
+_ONES = re.compile(b"\x01+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +158,8 @@ def decode_tree_page(data: bytes) -> TreePage:
     page = TreePage(
         paths,
         kinds,
-        _spread(modes, kinds, Kind.SYMLINK, SYMLINK_MODE),
-        _only(sizes, kinds, Kind.FILE),
+        _spread(modes, kinds, _HAS_MODE, SYMLINK_MODE),
+        _spread(sizes, kinds, _HAS_SIZE, 0),
         unpack_digests(fields.take(6, ANY), file_count),
         mtimes,
         unpack_strings(fields.take(8, ANY), maximum=link_count),
@@ -160,25 +168,23 @@ def decode_tree_page(data: bytes) -> TreePage:
     return page
 
 
-def _spread(values: array[int], kinds: array[int], without: Kind, filler: int) -> array[int]:
-    """`values` over all entries, `filler` where an entry is of the kind that has none."""
+def _spread(values: array[int], kinds: array[int], has_value: bytes, filler: int) -> array[int]:
+    """`values` over all entries, `filler` where an entry is of a kind that has none."""
     if len(values) == len(kinds):
         return values
-    rest = iter(values)
-    return array("q", [filler if kind == without else next(rest) for kind in kinds])
-
-
-def _only(values: array[int], kinds: array[int], kind: Kind) -> array[int]:
-    """`values` over all entries, 0 where an entry is of another kind."""
-    if len(values) == len(kinds):
-        return values
-    rest = iter(values)
-    return array("q", [next(rest) if each == kind else 0 for each in kinds])
+    spread = array("q", [filler]) * len(kinds)
+    at = 0
+    # Neighbours together: most entries are files.
+    for run in _ONES.finditer(bytes(kinds.tolist()).translate(has_value)):
+        first, end = run.span()
+        spread[first:end] = values[at : at + end - first]
+        at += end - first
+    return spread
 
 
 def _check_tree_page(page: TreePage, link_count: int) -> None:
     check_paths(page.paths)
-    if any(left >= right for left, right in pairwise(page.paths)):
+    if any(map(ge, page.paths, page.paths[1:])):
         raise UnsafeManifestError("paths that are not in order, or one twice")
     if len(page.targets) != link_count:
         raise DecodeError(f"tree page: {len(page.targets)} targets for {link_count} symlinks")

@@ -26,7 +26,7 @@ from swarm.protocol.tags import is_immutable
 REALM = Bytes(16, 16)
 TIME = Uint(b.TIME_MS_MAX)
 PUBLIC_KEY = Bytes(KEY_BYTES, KEY_BYTES)
-_LABEL_KEY = re.compile(r"[a-z0-9][a-z0-9._/-]*")
+LABEL_KEY = re.compile(r"[a-z0-9][a-z0-9._/-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ TAG_RECORD = Schema(
         Field(
             14,
             "labels",
-            ArrayOf(PairOf(Text(b.LABEL_KEY_BYTES_MAX, _LABEL_KEY), Text(b.LABEL_VALUE_BYTES_MAX)), b.LABELS_MAX),
+            ArrayOf(PairOf(Text(b.LABEL_KEY_BYTES_MAX, LABEL_KEY), Text(b.LABEL_VALUE_BYTES_MAX)), b.LABELS_MAX),
             (),
         ),
         Field(15, "rollout", Bytes(b.ROLLOUT_BYTES_MAX), b""),
@@ -195,11 +195,10 @@ def compare(known: TagRecord, other: TagRecord) -> Order:
     return Order.SAME if other.root == known.root else Order.FORK
 
 
-def check_follows(known_data: bytes, new_data: bytes) -> Order:
-    """How `new_data` stands to `known_data`, both verified before. Raises where no honest history has both.
+def check_history(known_data: bytes, new_data: bytes) -> Order:
+    """How `new_data` stands to `known_data`, both verified before. Raises where no history has both.
 
-    ForkError: one number and two roots, or the next number with another past. RefusedError: an immutable tag that
-    moves, even in a new epoch; after its tombstone nothing else comes.
+    ForkError: one number and two roots, or the next number with another past. RefusedError: not of one tag.
     """
     known, new = decode_tag_record(known_data), decode_tag_record(new_data)
     if (known.realm, known.name, known.tag) != (new.realm, new.name, new.tag):
@@ -212,8 +211,26 @@ def check_follows(known_data: bytes, new_data: bytes) -> Order:
     is_next = older.epoch == newer.epoch and older.seq + 1 == newer.seq
     if is_next and newer.prev != record_id(older_data):
         raise ForkError(f"{describe(newer)} does not follow {describe(older)}")
-    if order is not Order.SAME and older.immutable and newer.root != older.root and newer.root is not None:
-        raise RefusedError(f"{describe(newer)} moves an immutable tag from {describe(older)}")
+    return order
+
+
+def moves_immutable(older: TagRecord, newer: TagRecord) -> bool:
+    """Whether a tag that was never to mean anything else does, even in a new epoch; after its tombstone nothing else
+    comes. A producer must insist on it, and who has seen the older record refuses it."""
+    return older.immutable and newer.root != older.root and newer.root is not None
+
+
+def check_follows(known_data: bytes, new_data: bytes) -> Order:
+    """As `check_history`, for who was promised that an immutable tag stays: raises RefusedError where it moved."""
+    order = check_history(known_data, new_data)
+    known, new = decode_tag_record(known_data), decode_tag_record(new_data)
+    older, newer = (known, new) if order is Order.NEWER else (new, known)
+    if order is not Order.SAME and moves_immutable(older, newer):
+        raise RefusedError(
+            f"{newer.name}:{newer.tag} is immutable, and its producer has moved it all the same: this machine has seen "
+            f"{describe(known)}, and now there is {describe(new)}",
+            hint=f"ask the producer why; to believe it: swarm trust {newer.name} --moved {newer.tag}",
+        )
     return order
 
 

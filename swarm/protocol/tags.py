@@ -55,8 +55,8 @@ def _parse_date(match: re.Match[str]) -> Release | None:
 
 
 def _pre_order(pre: str) -> tuple[tuple[int, int, str], ...]:
-    """Numbers before words, numbers by value, words bytewise; fewer fields first."""
-    fields = [field for field in re.split(r"[.-]", pre) if field]
+    """Numbers before words, numbers by value, words bytewise; fewer fields first. Only `.` parts fields."""
+    fields = [field for field in pre.split(".") if field]
     return tuple((0, int(f), "") if _DIGITS.fullmatch(f) and len(f) < 19 else (1, 0, f) for f in fields)
 
 

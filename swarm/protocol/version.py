@@ -9,11 +9,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import overload
 
 from swarm.errors import DecodeError, UnsafeManifestError
-from swarm.protocol.blocks_pages import decode_blocks_page, expand
+from swarm.protocol.blocks_pages import BlocksPage, decode_blocks_page, expand
 from swarm.protocol.content import ContentHasher
 from swarm.protocol.entries import Entries
 from swarm.protocol.ids import DIGEST_BYTES, BlockId, Index, Runs, VersionId, digest
@@ -187,15 +188,56 @@ def _page(space: IndexSpace, pages: Mapping[Index, bytes] | Mapping[int, bytes],
     return data
 
 
+@dataclass(frozen=True, slots=True)
+class TablePart:
+    """What one blocks page adds to the block table: indexes from `first` on, their digests, their lengths."""
+
+    first: Index
+    ids: Digests
+    lengths: array[int]
+
+    def __contains__(self, index: int) -> bool:
+        return self.first <= index < self.first + len(self.lengths)
+
+    def id_of(self, index: int) -> BlockId:
+        """The digest of a block of this part."""
+        return self.ids[index - self.first]
+
+    def length_of(self, index: int) -> int:
+        """Bytes of a block of this part."""
+        return self.lengths[index - self.first]
+
+
+def table_part(root: Root, number: int, data: bytes) -> TablePart:
+    """The part of the block table that is in the `number`-th blocks page, whatever else of the version is here.
+
+    Raises DecodeError where these are other bytes, UnsafeManifestError. Whether the parts fit together only `assemble`
+    sees: until then nothing that is made of them may be shown.
+    """
+    space = IndexSpace(root)
+    page = _blocks_page(root, space, {space.blocks_page(number): data}, number)
+    if page.lengths and max(page.lengths) > root.cutter.maximum:
+        raise UnsafeManifestError(f"a block of {max(page.lengths)} bytes, over the cutter's {root.cutter.maximum}")
+    before = sum(ref.new_blocks for ref in root.blocks[:number])
+    return TablePart(Index(space.page_count + before), Digests(page.ids), page.lengths)
+
+
+def _blocks_page(
+    root: Root, space: IndexSpace, pages: Mapping[Index, bytes] | Mapping[int, bytes], number: int
+) -> BlocksPage:
+    page, ref = decode_blocks_page(_page(space, pages, space.blocks_page(number))), root.blocks[number]
+    if (page.new_blocks, page.positions) != (ref.new_blocks, ref.entries):
+        raise UnsafeManifestError(f"blocks page {number} holds other numbers of blocks than the root says")
+    return page
+
+
 def _assemble_blocks(
     root: Root, space: IndexSpace, pages: Mapping[Index, bytes] | Mapping[int, bytes]
 ) -> tuple[bytes, array[int], array[int]]:
     ids = bytearray()
     lengths, stream = array("I"), array("I")
     for number, ref in enumerate(root.blocks):
-        page = decode_blocks_page(_page(space, pages, space.blocks_page(number)))
-        if (page.new_blocks, page.positions) != (ref.new_blocks, ref.entries):
-            raise UnsafeManifestError(f"blocks page {number} holds other numbers of blocks than the root says")
+        page = _blocks_page(root, space, pages, number)
         start = len(stream)
         table_size = len(lengths)
         ids += page.ids

@@ -103,8 +103,10 @@ def test_bytes_are_bounded_before_anything_is_read() -> None:
         b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",  # 2^64 items
         b"\xbb\x7f\xff\xff\xff\xff\xff\xff\xff",
         b"\x80" * (1 << 20),
-        b"\x9a\x00\x0f\xff\xfb" + b"\x80" * ((1 << 20) - 5),  # a million empty arrays
-        b"\x9a\x00\x0f\xff\xfb" + b"\xa0" * ((1 << 20) - 5),
+        pytest.param(
+            b"\x9a\x00\x0f\xff\xfb" + b"\x80" * ((1 << 20) - 5), marks=pytest.mark.slow, id="a million arrays"
+        ),
+        pytest.param(b"\x9a\x00\x0f\xff\xfb" + b"\xa0" * ((1 << 20) - 5), marks=pytest.mark.slow, id="a million maps"),
         b"\xc2\x5a\x00\x0f\xff\xfa" + b"\xff" * ((1 << 20) - 6),  # an integer of eight million bits
         b"\x84" * 15 + b"\x9b\x00\x00\x00\x01\x00\x00\x00\x00",
     ],

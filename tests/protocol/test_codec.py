@@ -15,6 +15,7 @@ from swarm.protocol.codec import UnknownMessage, decode_message, encode_message
 from swarm.protocol.fields import NEEDED
 from swarm.protocol.ids import AgentId, PeerId, VersionId
 from swarm.protocol.message_table import CATALOG_KINDS, CONNECTION_KINDS, KINDS, PEER_KINDS, TRACKER_KINDS, MessageKind
+from tests.examples import examples
 from tests.protocol.strategies import objects_of
 
 by_name = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.cls.__name__)
@@ -51,7 +52,7 @@ def test_every_field_is_in_the_table_with_its_default(kind: MessageKind) -> None
 
 @by_name
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_messages_come_back(kind: MessageKind, data: st.DataObject) -> None:
     message = data.draw(objects_of(kind.schema))
     encoded = encode_message(message)

@@ -34,6 +34,7 @@ from swarm.protocol.records import (
     sign_tag_record,
 )
 from swarm.protocol.version import assemble
+from tests.examples import examples
 from tests.protocol.samples import AGENT, KEY, ROOT_ID, lease, name_record, small_version, tag_record
 
 BUILT = small_version()
@@ -102,14 +103,14 @@ def test_the_samples_are_valid(name: str) -> None:
 
 @each_function
 @given(data=st.binary(max_size=200))
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_random_bytes(name: str, data: bytes) -> None:
     attempt(DECODERS[name][0], data)
 
 
 @every_decoder
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=examples(50))
 def test_valid_bytes_with_some_changed_cut_or_added(name: str, data: st.DataObject) -> None:
     decode, valid = DECODERS[name]
     changed = bytearray(valid)
@@ -147,7 +148,7 @@ def mutated(draw: st.DrawFn, value: Any) -> Any:
 
 @every_decoder
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=examples(50))
 def test_well_formed_values_with_something_else_inside(name: str, data: st.DataObject) -> None:
     decode, valid = DECODERS[name]
     if name in ("frame", "bitfield", "peer id"):
@@ -166,7 +167,7 @@ def test_well_formed_values_with_something_else_inside(name: str, data: st.DataO
     ids=["tag", "name", "lease"],
 )
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=examples(50))
 def test_signed_bodies_with_something_else_inside(
     schema: Any, sample: Any, context: bytes, decode: Decoder, data: st.DataObject
 ) -> None:
@@ -175,7 +176,7 @@ def test_signed_bodies_with_something_else_inside(
 
 
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(60))
 def test_assembling_whole_pages_that_a_liar_wrote(data: st.DataObject) -> None:
     """Pages and root changed together, so that hashes hold and only meaning is wrong."""
     pages = list(BUILT.pages)

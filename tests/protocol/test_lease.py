@@ -9,12 +9,13 @@ from swarm.protocol.bounds import LEASE_BYTES_MAX
 from swarm.protocol.envelope import seal
 from swarm.protocol.keys import LEASE_CONTEXT, TAG_CONTEXT
 from swarm.protocol.lease import LEASE, Lease, sign_lease, verify_lease
+from tests.examples import examples
 from tests.protocol.samples import KEY, OTHER_KEY, lease
 from tests.protocol.strategies import objects_of
 
 
 @given(objects_of(LEASE).filter(lambda value: value.indexes))
-@settings(max_examples=40)
+@settings(max_examples=examples(30))
 def test_leases_come_back(value: Lease) -> None:
     assert verify_lease(sign_lease(value, KEY), KEY.public_key) == value
 

@@ -17,13 +17,16 @@ from swarm.protocol.records import (
     Order,
     TagRecord,
     check_follows,
+    check_history,
     compare,
     decode_name_record,
     decode_tag_record,
+    moves_immutable,
     record_id,
     sign_name_record,
     sign_tag_record,
 )
+from tests.examples import examples
 from tests.protocol.samples import KEY, OTHER_KEY, ROOT_ID, name_record, tag_record
 from tests.protocol.strategies import objects_of
 
@@ -127,7 +130,7 @@ def test_a_record_that_requires_what_we_do_not_know_is_refused() -> None:
 
 
 @given(objects_of(TAG_RECORD))
-@settings(max_examples=60)
+@settings(max_examples=examples(30))
 def test_tag_records_come_back_or_are_refused(record: TagRecord) -> None:
     record = replace(record, key=KEY.public_key)
     try:
@@ -183,6 +186,19 @@ def test_an_immutable_tag_never_means_anything_else(epoch: int) -> None:
         else:
             with pytest.raises(RefusedError, match="immutable"):
                 check_follows(first, second)
+
+
+def test_a_history_that_moves_an_immutable_tag_is_still_one_history() -> None:
+    """Who passes records on does not judge: who was promised that the tag stays does."""
+    first = signed(tag="1.0.0", immutable=True)
+    second = signed(tag="1.0.0", immutable=True, root=OTHER_ROOT, seq=1, prev=record_id(first))
+    assert check_history(first, second) is Order.NEWER
+    assert moves_immutable(decode_tag_record(first), decode_tag_record(second))
+    assert not moves_immutable(decode_tag_record(first), decode_tag_record(first))
+    with pytest.raises(ForkError):
+        check_history(first, signed(tag="1.0.0", immutable=True, root=OTHER_ROOT))
+    with pytest.raises(RefusedError, match="does not belong"):
+        check_history(first, signed(tag="1.0.1", immutable=True))
 
 
 def test_nothing_follows_the_tombstone_of_an_immutable_tag() -> None:

@@ -63,6 +63,8 @@ def test_entries_come_back(entries: list[Entry]) -> None:
     built = build_version(entries, stream, CUTTER)
     version = assemble(built.root_bytes, built.pages_by_index)
     assert list(version.entries) == entries
+    digests = {number: entry.digest for number, entry in enumerate(entries) if entry.kind is Kind.FILE}
+    assert dict(version.entries.digests()) == digests
     assert version.root == built.root
     assert version.id == built.id
     assert version.root.content == content_of(entries)
