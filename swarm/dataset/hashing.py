@@ -18,6 +18,7 @@ from blake3 import blake3
 
 from swarm.dataset.cutter import StreamCutter
 from swarm.dataset.entries import Scan
+from swarm.dataset.source import OpenEntry, opener
 from swarm.dataset.window import Window, WindowReader
 from swarm.protocol.ids import BlockId
 from swarm.protocol.manifest import Cutter
@@ -33,11 +34,13 @@ Progress = Callable[[int], None]
 
 
 class BlockFound(NamedTuple):
-    """The next block of the stream: its bytes begin at stream offset `offset`."""
+    """The next block of the stream: its bytes begin at stream offset `offset`. `data` holds only until the next is
+    asked for, and only where it was asked for at all."""
 
     id: BlockId
     length: int
     offset: int
+    data: memoryview | None = None
 
 
 class FileHashed(NamedTuple):
@@ -47,16 +50,25 @@ class FileHashed(NamedTuple):
     digest: bytes
 
 
-def cut_and_hash(scan: Scan, cutter: Cutter, progress: Progress | None = None) -> Iterator[BlockFound | FileHashed]:
+def cut_and_hash(
+    scan: Scan,
+    cutter: Cutter,
+    progress: Progress | None = None,
+    *,
+    open_entry: OpenEntry | None = None,
+    with_data: bool = False,
+) -> Iterator[BlockFound | FileHashed]:
     """Every block in stream order and every file in entry order (the two sequences interleave).
+
+    `open_entry`: where the files are not this machine's; it is called in the caller's thread, in stream order.
 
     Blocking: for a thread. Raises SourceChangedError or PermissionError_, naming the file. Closing the iterator, or an
     exception from `progress`, first ends all threads.
     """
     _let_the_clock_tick(scan)
     with ExitStack() as stack:
-        line = _Line(cutter, *(stack.enter_context(_one_thread()) for _ in range(3)))
-        for window in WindowReader(scan, cutter.maximum).windows(line.free_window):
+        line = _Line(cutter, *(stack.enter_context(_one_thread()) for _ in range(3)), with_data=with_data)
+        for window in WindowReader(scan, cutter.maximum, open_entry or opener(scan)).windows(line.free_window):
             line.start(window)
             if progress:
                 progress(window.stream_end)
@@ -68,9 +80,16 @@ class _Line:
     """The three threads behind the reader. Each has one worker, so windows pass each of them in stream order."""
 
     def __init__(
-        self, cutter: Cutter, cutting: ThreadPoolExecutor, blocks: ThreadPoolExecutor, files: ThreadPoolExecutor
+        self,
+        cutter: Cutter,
+        cutting: ThreadPoolExecutor,
+        blocks: ThreadPoolExecutor,
+        files: ThreadPoolExecutor,
+        *,
+        with_data: bool,
     ) -> None:
         self._cutter = StreamCutter(cutter)
+        self._with_data = with_data
         self._cutting, self._blocks, self._files = cutting, blocks, files
         self._under_way: deque[tuple[Window, Future[list[BlockFound]], Future[list[FileHashed]]]] = deque()
         self._free: deque[Window] = deque()
@@ -82,7 +101,7 @@ class _Line:
         self._under_way.append(
             (
                 window,
-                self._blocks.submit(lambda: _hash_blocks(window, cut.result())),
+                self._blocks.submit(lambda: _hash_blocks(window, cut.result(), with_data=self._with_data)),
                 self._files.submit(self._hash_files, window),
             )
         )
@@ -117,12 +136,14 @@ class _Line:
         return found
 
 
-def _hash_blocks(window: Window, ends: list[int]) -> list[BlockFound]:
+def _hash_blocks(window: Window, ends: list[int], *, with_data: bool) -> list[BlockFound]:
     """In the blocks' thread."""
     view, offset = window.whole(), window.whole_offset
     found, start = [], 0
     for end in ends:
-        found.append(BlockFound(BlockId(blake3(view[start:end]).digest()), end - start, offset + start))
+        data = view[start:end]
+        block = BlockId(blake3(data).digest())
+        found.append(BlockFound(block, end - start, offset + start, data if with_data else None))
         start = end
     return found
 

@@ -9,14 +9,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Protocol, TypeVar
 
 from swarm.dataset.entries import Scan, SourceEntry, cannot_read, signature_of, source_changed
 from swarm.dataset.layout import Piece
 from swarm.protocol.pages import Kind
 
 T = TypeVar("T")
+
+Fill = Callable[[int, memoryview], None]
+"""Fills a view from a byte of a file on."""
+
+OpenEntry = Callable[[SourceEntry], AbstractContextManager[Fill]]
+"""A scanned file, opened to be read from its beginning to its end. For a thread; the same errors as `Source.read`."""
+
+
+class StreamSource(Protocol):
+    """Random access to a stream, from any number of threads at once."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """`length` stream bytes from `offset` on. Raises SourceChangedError, or what keeps it from being read."""
+
+    def paths(self, offset: int, length: int) -> list[bytes]:
+        """The files that these stream bytes are of."""
+
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 """Not blocking: a FIFO put in a file's place after the scan must not hang us."""
@@ -59,6 +77,17 @@ def open_entry(scan: Scan, entry: SourceEntry) -> Iterator[int]:
         _compare(descriptor, entry)
     finally:
         os.close(descriptor)
+
+
+def opener(scan: Scan) -> OpenEntry:
+    """Files of this machine, as `cut_and_hash` reads them."""
+
+    @contextmanager
+    def open_file(entry: SourceEntry) -> Iterator[Fill]:
+        with open_entry(scan, entry) as descriptor:
+            yield partial(read_exactly, descriptor, entry)
+
+    return open_file
 
 
 def read_exactly(descriptor: int, entry: SourceEntry, offset: int, view: memoryview) -> None:

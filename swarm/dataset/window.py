@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from swarm.dataset.entries import Scan
-from swarm.dataset.source import open_entry, read_exactly
+from swarm.dataset.source import OpenEntry
 from swarm.protocol.pages import Kind
 
 FRESH_BYTES = 4 * 1024 * 1024
@@ -82,8 +82,9 @@ class Window:
 class WindowReader:
     """Reads all files of a scan, in order, into windows."""
 
-    def __init__(self, scan: Scan, block_bytes_max: int) -> None:
+    def __init__(self, scan: Scan, block_bytes_max: int, open_entry: OpenEntry) -> None:
         self._scan = scan
+        self._open_entry = open_entry
         self._total_bytes = scan.total_bytes
         # Small datasets need no large windows; touching fresh memory costs as much as cutting it.
         self._headroom = min(block_bytes_max, self._total_bytes)
@@ -98,12 +99,12 @@ class WindowReader:
             if len(window.parts) >= PARTS_MAX:
                 yield window
                 window = self._next(free_window, window.stream_end)
-            with open_entry(self._scan, entry) as descriptor:
+            with self._open_entry(entry) as fill:
                 position = 0
                 while True:
                     length = min(entry.size - position, window.room)
                     view = window.add(number, length, is_end=position + length == entry.size)
-                    read_exactly(descriptor, entry, position, view)
+                    fill(position, view)
                     position += length
                     if position == entry.size:
                         break

@@ -14,6 +14,7 @@ from pyfastcdc import FastCDC
 
 from swarm.dataset import reference
 from swarm.dataset.cutter import StreamCutter, cutter_of
+from tests.examples import examples
 
 VECTORS = json.loads((Path(__file__).parent / "vectors" / "cutter.json").read_text())
 AVERAGES = st.sampled_from([256, 512, 1024, 4096])
@@ -95,13 +96,13 @@ def test_the_reference_makes_all_golden_vectors() -> None:
 @example(b"x" * 63, 256)
 @example(b"x" * 64, 256)
 @example(b"x" * 65, 256)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(100))
 def test_the_fast_cutter_finds_what_the_reference_finds(data: bytes, average: int) -> None:
     assert fast_lengths(data, average) == reference.cut_lengths(data, average, average // 4, average * 4)
 
 
 @given(streams(), AVERAGES)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(100))
 def test_blocks_cover_the_stream_and_keep_their_bounds(data: bytes, average: int) -> None:
     found = fast_lengths(data, average)
     assert sum(found) == len(data)
@@ -110,7 +111,7 @@ def test_blocks_cover_the_stream_and_keep_their_bounds(data: bytes, average: int
 
 
 @given(streams(), AVERAGES, st.lists(st.integers(0, 9000), max_size=30))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=examples(100))
 def test_cutting_does_not_depend_on_the_windows(data: bytes, average: int, window_sizes: list[int]) -> None:
     assert cut_in_windows(data, average, window_sizes) == fast_lengths(data, average)
 

@@ -175,7 +175,7 @@ def test_a_change_by_mmap_with_times_set_back_is_noticed(tmp_path: Path) -> None
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """2 GiB, of which 64 MiB are not a hole; 64 MiB for the interpreter, 32 for windows, and room to spare.
 
-    `tests/seeder/test_publish_process.py` and `tests/e2e/test_shapes.py` look at what is past 4 GiB.
+    `tests/e2e/test_shapes.py` looks at what is past 4 GiB.
     """
     with (tmp_path / "large").open("wb") as file:
         file.truncate(2 * 1024**3)
