@@ -23,6 +23,9 @@ class Acquaintance:
     delay_s: float = DIAL_RETRY_FIRST_S
     dialled_at: float | None = None
 
+    is_new: bool = True
+    """It was never tried, nor met."""
+
     def is_of(self, version: VersionId) -> bool:
         """Whether it may know the version."""
         return self.is_general or version in self.versions
@@ -63,12 +66,13 @@ class Acquaintances:
     def dialled(self, agent: AgentId, now: float) -> None:
         """A dial was begun."""
         if known := self._known.get(agent):
-            known.dialled_at = now
+            known.dialled_at, known.is_new = now, False
 
     def reached(self, agent: AgentId) -> None:
         """A connection was made, by either side."""
         if known := self._known.get(agent):
             known.dialled_at, known.delay_s, known.retry_at = None, DIAL_RETRY_FIRST_S, float("-inf")
+            known.is_new = False
 
     def missed(self, agent: AgentId, now: float, *, after_s: float | None = None) -> None:
         """It could not be reached, or has turned us away: later again."""
@@ -77,15 +81,24 @@ class Acquaintances:
             known.retry_at = now + (known.delay_s if after_s is None else after_s)
             known.delay_s = min(DIAL_RETRY_LAST_S, 2 * known.delay_s)
 
-    def dialling(self, now: float) -> list[AgentId]:
-        """Dials under way; those that have taken too long become misses."""
+    def is_of(self, agent: AgentId, version: VersionId) -> bool:
+        """Whether an agent is known that may know the version."""
+        known = self._known.get(agent)
+        return known is not None and known.is_of(version)
+
+    def agents_of(self, version: VersionId) -> list[AgentId]:
+        """Those that may know a version."""
+        return [agent for agent, known in self._known.items() if known.is_of(version)]
+
+    def dialling(self, now: float, *, within_s: float = DIALLING_S) -> list[AgentId]:
+        """Dials under way, of the last `within_s`; those that have taken too long become misses."""
         under_way = []
         for agent, known in self._known.items():
             if known.dialled_at is None:
                 continue
-            if now - known.dialled_at < DIALLING_S:
+            if now - known.dialled_at < within_s:
                 under_way.append(agent)
-            else:
+            elif now - known.dialled_at >= DIALLING_S:
                 self.missed(agent, now)
         return under_way
 

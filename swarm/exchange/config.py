@@ -22,8 +22,12 @@ IDLE_TICK_S = 1.0
 """The same while nobody is connected."""
 
 HAVES_S = 0.25
-"""News is sent in batches this far apart: it costs hardly anything, since READY carries the newest. With 0.5 s a tenth
-fewer messages, and now and then a last block comes half a second late (64 peers, 128 blocks: 1.16 and not 1.13)."""
+HAVES_LAST_S = 1.0
+HAVES_PARTS = 64
+"""News is sent in batches so far apart: a 64th of the time that what is lacking will take, within these bounds. READY
+carries the newest. With 0.5 s throughout a last block now and then came half a second late (64 peers, 128 blocks: 1.16
+and not 1.13); with a 16th instead 32 peers took 1.110 for 256 blocks and not 1.097. Long versions save by it: 64 peers
+with 1,024 blocks ended at 1.046, with 15 messages a block."""
 
 PROMISE_S = 2.0
 """A promised block without a byte for this long is asked for elsewhere."""

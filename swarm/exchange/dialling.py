@@ -17,6 +17,15 @@ from swarm.protocol.messages import DialMe, PeerInfo
 
 NONCE_BYTES = 16
 
+MEETINGS_MAX = 8
+"""So many may be dialled where all room is taken, to learn whether they take part."""
+
+ANSWER_S = 2.5
+"""A dial of which nothing was heard for so long is waited for no more by who wants an answer soon."""
+
+COLLEAGUE_S = 0.5
+"""Who is to let us in although it has no room may not have heard of us yet."""
+
 DIAL_ME_MAX = 16
 """Dials that one connection may ask for; each costs us a connection attempt."""
 
@@ -58,6 +67,42 @@ class Dialling:
             self._known.dialled(known.info.agent_id, state.now)
             state.commands.append(Dial(known.info))
 
+    def known_of(self, version: VersionId) -> list[AgentId]:
+        """Agents that may know a version, connected or not."""
+        return self._known.agents_of(version)
+
+    def unmet(self, session: Session) -> tuple[list[AgentId], list[AgentId]]:
+        """Of those that may know a version: who has been asked and has not answered yet, and who was never tried."""
+        state = self._state
+        if len(state.peers) >= state.config.neighbours_max + MEETINGS_MAX:
+            return [], []
+        asked = [
+            peer.agent
+            for peer in state.peers
+            if any(channel_is_open(link, session.version) for link in peer.links.values())
+            and peer.agent not in session.neighbours
+        ]
+        asked += [
+            agent
+            for agent in self._known.dialling(state.now, within_s=ANSWER_S)
+            if agent not in state.peers and self._known.is_of(agent, session.version)
+        ]
+        unasked = [
+            known.info.agent_id
+            for known in self._known.to_dial(session.version, state.now)
+            if (known.is_new or known.info.agent_id in state.colleagues)
+            and known.info.agent_id not in state.peers
+            and known.info.agent_id not in state.bans
+        ]
+        return asked, unasked
+
+    def dial(self, agents: list[AgentId]) -> None:
+        """Dials some of the known."""
+        for agent in agents:
+            if known := self._known.get(agent):
+                self._known.dialled(agent, self._state.now)
+                self._state.commands.append(Dial(known.info))
+
     def seek_origins(self) -> None:
         """A seeder without a tracker meets the other seeders, so that they can split the version."""
         state = self._state
@@ -80,14 +125,16 @@ class Dialling:
         state = self._state
         if state.is_leaving or not session.lacks_anything:
             return 0
-        connected = sum(self._gives(peer.receiving, session) for peer in state.peers)
+        wanted, connected, version = state.config.degree + session.extra_degree, 0, session.version
+        for peer in state.peers:
+            channel = peer.receiving.channels.get(version) if peer.receiving is not None else None
+            if channel is not None and not channel.is_denied:
+                connected += 1
+        if connected >= wanted:
+            return 0
         dialling = sum(state.peers.get(agent) is None for agent in self._known.dialling(state.now))
         room = state.config.neighbours_max - len(state.peers) - dialling
-        return min(state.config.degree + session.extra_degree - connected - dialling, room)
-
-    def _gives(self, link: Link | None, session: Session) -> bool:
-        channel = link.channels.get(session.version) if link is not None else None
-        return channel is not None and not channel.is_denied
+        return min(wanted - connected - dialling, room)
 
     def on_connected(self, link: Link) -> None:
         """A connection was made. Whoever it was with can now be reached."""
@@ -116,7 +163,8 @@ class Dialling:
 
     def on_busy(self, agent: AgentId, after_s: float, others: tuple[PeerInfo, ...]) -> None:
         """It has too many neighbours, and names some who have not."""
-        self._known.missed(agent, self._state.now, after_s=min(max(after_s, 1.0), 60.0))
+        after_s = COLLEAGUE_S if agent in self._state.colleagues else min(max(after_s, 1.0), 60.0)
+        self._known.missed(agent, self._state.now, after_s=after_s)
         self.learn(None, others[:OTHERS_MAX])
 
     def on_gone(self, agent: AgentId) -> None:
@@ -174,3 +222,9 @@ class Dialling:
         for session in self._state.sessions.values():
             return self._known.named(session.version, OTHERS_MAX)
         return ()
+
+
+def channel_is_open(link: Link, version: VersionId) -> bool:
+    """Whether a version was opened on a connection, and not denied."""
+    channel = link.channels.get(version)
+    return channel is not None and not channel.is_denied

@@ -50,6 +50,8 @@ class WantChanged:
 
     version: VersionId
     want: Runs
+    grows: bool = False
+    """As `SessionOpened.want_grows`: another follows."""
 
 
 @dataclass(frozen=True, slots=True)

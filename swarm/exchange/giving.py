@@ -7,6 +7,8 @@ choice; an origin names it itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from swarm.exchange.bitset import indexes_of, mask_of, runs_of
 from swarm.exchange.commands import CancelSend, SendBlock
 from swarm.exchange.events import BlockSent, SendFailed, Transfer
@@ -33,8 +35,10 @@ class Giving:
         self._state = state
         self._uplink = state.uplink
         self._channels: list[Channel] = []
+        self._open: dict[Link, None] = {}
+        """Receivers whose credit is open, as far as they have said, who has opened it last at the end."""
         self._exports = Exports(state)
-        self._is_idle = False
+        self.is_idle = False
         """Nobody could be offered anything; true until something changes."""
         self.full_until: float | None = None
         """Every slot is taken, and the next will be about to be free then; None while one may be free."""
@@ -47,7 +51,7 @@ class Giving:
             self._exports.meet(channel.version)
         if channel not in self._channels:
             self._channels.append(channel)
-        self._is_idle = False
+        self.is_idle = False
 
     def remove(self, channels: list[Channel]) -> None:
         """They are closed: what was offered was never given, what is being sent is aborted."""
@@ -77,21 +81,28 @@ class Giving:
 
     def wake(self) -> None:
         """Something changed that may let somebody be offered something, or may have freed a slot."""
-        self._is_idle, self.full_until = False, None
+        self.is_idle, self.full_until = False, None
+
+    def drop(self, link: Link) -> None:
+        """A connection is gone."""
+        self._open.pop(link, None)
 
     # --- offering -------------------------------------------------------------------------------
 
     def offer(self) -> None:
         """Offers every slot that is free, or about to be. Called after every event, so it looks only when it must."""
         state = self._state
-        if self._is_idle or state.is_leaving or (self.full_until is not None and state.now < self.full_until):
+        if self.is_idle or state.is_leaving or (self.full_until is not None and state.now < self.full_until):
             return
         self.full_until = None
+        if not self._open:
+            self.is_idle = True
+            return
         self._exports.begin()
         while self._uplink.taken(state.now, state.lead_s) < state.slots_out:
             channel = self._choose()
             if channel is None:
-                self._is_idle = True
+                self.is_idle = True
                 return
             self._offer_to(channel)
         self.full_until = self._uplink.next_end(state.now, state.lead_s)
@@ -100,22 +111,50 @@ class Giving:
         """Who has opened its credit last, of those who can be offered something: who did so long ago has been taken up
         by others meanwhile. Over a long way that news is old, and any will do. Who is sent something, or suspected,
         comes second."""
-        best: tuple[bool, bool, float, float] | None = None
+        if self._state.is_near and not self._state.sites.has_foreign:
+            return self._choose_newest()
+        best: tuple[bool, bool, bool, float, float] | None = None
         chosen: Channel | None = None
-        for channel in self._channels:
-            if not self._can_offer(channel):
-                continue
+        for channel in self._offerable():
             is_free = not channel.sending and not channel.link.offers and not self._is_suspect(channel)
             is_urgent = is_free and self._state.sites.has_foreign and self._is_urgent(channel)
             opened_at = channel.link.opened_at if self._state.is_near else 0.0
-            key = (is_free, is_urgent, opened_at, self._state.rng.random())
+            key = (is_free, is_urgent, not self._is_late(channel), opened_at, self._state.rng.random())
             if best is None or key > best:
                 best, chosen = key, channel
         return chosen
 
+    def _choose_newest(self) -> Channel | None:
+        """The same in one site and over a short way: mostly the first that is looked at."""
+        best = (False, False)
+        chosen: Channel | None = None
+        for channel in self._offerable():
+            is_free = not channel.sending and not channel.link.offers and not self._is_suspect(channel)
+            key = (is_free, not self._is_late(channel))
+            if key == (True, True):
+                return channel
+            if chosen is None or key > best:
+                best, chosen = key, channel
+        return chosen
+
+    def _offerable(self) -> Iterator[Channel]:
+        """Who can be offered something, who has opened its credit last first."""
+        for link in reversed(self._open):
+            if link.credit_slots > link.offers:
+                for channel in link.channels.values():
+                    if self._can_offer(channel):
+                        yield channel
+
     def _is_urgent(self, channel: Channel) -> bool:
         """A foreign agent has opened its credit for one block, and its site waits for it; two a site at most."""
         return self._state.sessions[channel.version].share is None and self._state.sites.is_foreign(channel.link.peer)
+
+    def _is_late(self, channel: Channel) -> bool:
+        """An origin's: it has not passed on what it was given."""
+        share = self._state.sessions[channel.version].share
+        if share is None or not self._state.policies.suspects:
+            return False
+        return share.spreading.is_late(channel.link.peer.agent, self._state.now)
 
     def _is_suspect(self, channel: Channel) -> bool:
         share = self._state.sessions[channel.version].share
@@ -123,7 +162,7 @@ class Giving:
 
     def _can_offer(self, channel: Channel) -> bool:
         link = channel.link
-        if link.credit_slots <= link.offers or not channel.is_met:
+        if not channel.is_met:
             return False
         session = self._state.sessions[channel.version]
         if channel.skip_until > self._state.now and channel.skip_generation == session.generation:
@@ -168,20 +207,30 @@ class Giving:
     def on_credit(self, link: Link, message: Credit) -> str | None:
         """A receiver says what it can take."""
         link.credit_slots, link.credit_bytes = message.slots, message.bytes
+        self._open.pop(link, None)
         if message.slots > 0:
             link.opened_at = self._state.now
-            self._is_idle = False
+            self._open[link] = None
+            self.is_idle = False
         return None
+
+    def _answered(self, link: Link, grant: int) -> Offer | None:
+        """The offer that this answers, if there is one; how long the answer took is noted."""
+        offer = self._uplink.answer(grant, link.id)
+        if offer is not None:
+            self._state.promptness.note(self._state.now - offer.made_at)
+        return offer
 
     def on_decline(self, link: Link, message: Decline) -> str | None:
         """The slot is free again."""
-        offer = self._uplink.answer(message.grant, link.id)
+        offer = self._answered(link, message.grant)
         if offer is None:
             return None if self._uplink.was_made(message.grant) else "declined what was not offered"
         self._take_back(offer)
         channel = offer.channel
         if message.reason is DeclineReason.NO_CREDIT:
             link.credit_slots = 0
+            self._open.pop(link, None)
         else:
             self._skip(channel)
         self.wake()
@@ -198,7 +247,7 @@ class Giving:
 
     def on_request(self, link: Link, message: Request) -> str | None:
         """A grant is bound to blocks."""
-        offer = self._uplink.answer(message.grant, link.id)
+        offer = self._answered(link, message.grant)
         if offer is None:
             return None if self._uplink.was_made(message.grant) else "requested without a grant"
         self.wake()
@@ -257,17 +306,18 @@ class Giving:
 
     # --- what became of it ----------------------------------------------------------------------
 
-    def on_moved(self, transfers: tuple[Transfer, ...]) -> None:
-        """Bytes went out."""
+    def on_moved(self, transfers: tuple[Transfer, ...]) -> int:
+        """Bytes went out; returns how many."""
         state = self._state
         total = 0
         for transfer in transfers:
             total += transfer.bytes
             self._uplink.moved(transfer.connection, transfer.request, transfer.bytes, state.now)
             if link := state.peers.link(transfer.connection):
-                state.liveness.spoke(link.peer.agent, state.now)
+                link.peer.times.sent_at = state.now
         if total:
             state.up.add(total, state.now)
+        return total
 
     def on_sent(self, event: BlockSent) -> None:
         """A whole block has gone."""
@@ -298,6 +348,8 @@ class Giving:
 
     def review_shares(self) -> None:
         """Once a second: what an origin gave and nobody holds is to be given again."""
+        if not self._state.policies.reviews:
+            return
         for session in self._state.sessions.values():
             if session.share is not None:
                 moving = self._moving(session)
@@ -347,6 +399,8 @@ class Giving:
             assert channel.version in self._state.sessions
         for sending in self._uplink.sendings.values():
             assert sending.channel in self._channels
+        for link in self._state.peers.links():
+            assert (link.credit_slots > 0) == (link in self._open)
 
 
 def _handles(channel: Channel) -> list[int]:

@@ -49,6 +49,11 @@ class HeldLeases:
     def __iter__(self) -> Iterator[HeldLease]:
         return iter(self._held.values())
 
+    @property
+    def has_done(self) -> bool:
+        """Whether anything was done and not passed on yet."""
+        return bool(self._done)
+
     def is_full(self) -> bool:
         """Whether no lease more is taken."""
         return len(self._held) >= HELD_MAX

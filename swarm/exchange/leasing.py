@@ -7,52 +7,46 @@ not got, or has corrupt, is asked of peers; when nobody alive has it the fetch c
 from __future__ import annotations
 
 from swarm.errors import SwarmError
-from swarm.exchange.bitset import choose, full, indexes_of, runs_of
+from swarm.exchange.bitset import indexes_of, runs_of
 from swarm.exchange.commands import BlockUnavailable, CancelStoreRead, ReadStore
 from swarm.exchange.config import LEASES_S
 from swarm.exchange.crossing import Crossing
 from swarm.exchange.events import StoreFailed, StoreRead
 from swarm.exchange.leases import HeldLease, HeldLeases
-from swarm.exchange.ownership import is_in_first_share, rank, score, seed_of
+from swarm.exchange.owning import Owning
 from swarm.exchange.session import Session
 from swarm.exchange.state import State
 from swarm.exchange.store_reads import Climb, StoreReads
 from swarm.exchange.tracking import Tracking
-from swarm.protocol.ids import AgentId, Index, Runs, VersionId
+from swarm.protocol.ids import Index, Runs, VersionId
 from swarm.protocol.lease import verify_lease
 from swarm.protocol.messages import LeaseFenced, LeaseGrant, LeaseReport, Leases, LeaseState, LeaseWanted
 from swarm.protocol.runs import count, span
 
-LOOKED_AT_MAX = 256
-"""Blocks looked at for one that is ours: with 60 owners one in 60 is, and a look costs a few microseconds."""
-
 WISH_RUNS_MAX = 4096
 """Runs of a wish for leases."""
-
-SEEDS_MAX = 65536
-"""Remembered seeds of agents: a cache."""
 
 READS_ALONE = 8
 """Where nobody else lacks anything there is nobody to be slowed, and the store's first byte takes 30 to 100 ms."""
 
 ALONE_AFTER_S = 1.0
-"""So long others may still be about to be found."""
+"""So long others may still be about to be found, where a tracker or a LAN could name them."""
 
 
 class Leasing:
     """What is read from the store, and what the tracker hears of it."""
 
-    def __init__(self, state: State, tracking: Tracking, crossing: Crossing) -> None:
+    def __init__(self, state: State, tracking: Tracking, crossing: Crossing, owning: Owning) -> None:
         self._state = state
         self._tracking = tracking
         self._crossing = crossing
+        self.owning = owning
         self.held = HeldLeases()
         self.reads = StoreReads(state.rng)
         self._climb = Climb()
         self._reported_at = 0.0
         self._at_once = 1
         self._wished: dict[VersionId, int] = {}
-        self._seeds: dict[tuple[AgentId, VersionId], int] = {}
         self._failed: dict[VersionId, int] = {}
         """What the store has not got, or has corrupt."""
         self._corrupt: dict[VersionId, int] = {}
@@ -210,6 +204,7 @@ class Leasing:
             self._cancel(version, index)
         for table in (self._wished, self._failed, self._corrupt, self._unavailable, self._disbelieved):
             table.pop(session.version, None)
+        self.owning.forget(session.version)
 
     def return_all(self) -> None:
         """The agent wants to end."""
@@ -227,9 +222,11 @@ class Leasing:
     def _is_alone(self) -> bool:
         """Whether no neighbour of any version that lacks something lacks anything itself."""
         state = self._state
+        may_others_come = state.config.has_tracker or state.config.waits_for_lan
+        waited_s = ALONE_AFTER_S if may_others_come else 0.0
         lacking = [session for session in state.sessions.values() if session.lacks_anything]
         return all(
-            state.now - session.opened_at >= ALONE_AFTER_S
+            state.now - session.opened_at >= waited_s
             and not any(peer.possessions[session.version].lacks for peer in session.neighbours.values())
             for session in lacking
         )
@@ -240,6 +237,8 @@ class Leasing:
         self._report_all()
         for session in self._state.sessions.values():
             self._wish(session, at_once)
+            if self._may_read_unleased(session):
+                self.owning.seek(session)
             self._read_owned(session, at_once)
             self._give_up(session)
         for held in list(self.held):
@@ -252,19 +251,20 @@ class Leasing:
             return
         self._reported_at = now
         lines = self.held.reports()
-        for session in self._state.sessions.values():
-            lines += self.held.passed(session.version, session.picker.availability.held())
+        if self.held.has_done:
+            for session in self._state.sessions.values():
+                lines += self.held.passed(session.version, session.picker.availability.held())
         self._report(lines)
 
     def _wish(self, session: Session, at_once: int) -> None:
         """Tells the tracker how many leases we could hold at once, when that changes.
 
         Also without a store of our own: a lease may come with a URL, and a tracker that makes none ignores the wish.
+        And while the store refuses: the tracker hears of every refusal, and lets one agent try for all.
         """
         if not self._tracking.is_connected:
             return
-        is_able = session.lacks_anything and not self.reads.is_paused(self._state.now) and not self._state.is_leaving
-        wished = at_once if is_able else 0
+        wished = at_once if session.lacks_anything and not self._state.is_leaving else 0
         if self._wished.get(session.version, 0) != wished:
             self._wished[session.version] = wished
             self._tracking.say(LeaseWanted(session.version, wished, self._narrowed(session) if wished else None))
@@ -298,21 +298,11 @@ class Leasing:
 
     def _find_owned(self, session: Session) -> int | None:
         """A block that nobody alive has or is known to receive, and that is ours to read."""
-        picker, state = session.picker, self._state
+        picker = session.picker
         candidates = picker.free & ~self._failed.get(session.version, 0)
         if not self._is_hearsay(session):
             candidates &= ~picker.availability.held() & ~self.had_by_origins(session)
-        own = self._seed(state.agent, session.version)
-        others = list(self._other_owners(session))
-        is_early = self._is_early(session)
-        patience = state.policies.patience.ranks(state.now - session.news_at)
-        pages = candidates & full(session.page_count)
-        for index in self._some(pages or candidates):
-            if is_early and not is_in_first_share(own, index):
-                continue
-            if not others or rank(own, others, index) <= patience:
-                return index
-        return None
+        return self.owning.find(session, candidates)
 
     def _is_hearsay(self, session: Session) -> bool:
         """Whether what neighbours and seeders say they have no longer keeps this agent from reading it: nothing was
@@ -325,42 +315,13 @@ class Leasing:
             self._disbelieved[version] = came
         return version in self._disbelieved
 
-    def _some(self, candidates: int) -> list[int]:
-        """Up to `LOOKED_AT_MAX` of them, others each time."""
-        total = candidates.bit_count()
-        if total <= LOOKED_AT_MAX:
-            some = list(indexes_of(candidates))
-            self._state.rng.shuffle(some)
-            return some
-        return [choose(candidates, self._state.rng) for _ in range(LOOKED_AT_MAX)]
-
-    def _is_early(self, session: Session) -> bool:
-        """Whether others may be about to be discovered."""
-        state = self._state
-        return state.config.waits_for_lan and state.now - session.opened_at < state.policies.patience.lan_s
-
-    def _other_owners(self, session: Session) -> dict[int, AgentId]:
-        """Living neighbours that read the store and lack something, by seed."""
-        version = session.version
-        return {
-            self._seed(peer.agent, version): peer.agent
-            for peer in session.neighbours.values()
-            if peer.reads_store and peer.possessions[version].lacks
-        }
-
-    def _seed(self, agent: AgentId, version: VersionId) -> int:
-        seed = self._seeds.get((agent, version))
-        if seed is None:
-            if len(self._seeds) >= SEEDS_MAX:
-                self._seeds.clear()
-            seed = self._seeds[agent, version] = seed_of(agent, version)
-        return seed
-
     # --- what nobody has ------------------------------------------------------------------------
 
     def _give_up(self, session: Session) -> None:
         """Says which blocks cannot be had: the store has not got them, and for a while nobody alive has."""
         failed = self._failed.get(session.version, 0) & session.picker.free
+        if not failed:
+            return
         failed &= ~session.picker.availability.held() & ~self._unavailable.get(session.version, 0)
         failed &= ~self.had_by_origins(session)
         if not failed or self._state.now - session.news_at < self._state.policies.patience.unavailable_s:
@@ -379,16 +340,6 @@ class Leasing:
     def is_corrupt(self, version: VersionId, index: int) -> bool:
         """Of a block that has failed: whether the store has other bytes for it."""
         return bool(self._corrupt.get(version, 0) >> index & 1)
-
-    def waits_for_others(self, session: Session, index: int) -> bool:
-        """Whether a block is not read yet since others may be about to be discovered."""
-        return self._is_early(session) and not is_in_first_share(self._seed(self._state.agent, session.version), index)
-
-    def owner(self, session: Session, index: int) -> tuple[int, AgentId | None]:
-        """How many come before this agent as a block's reader, where nobody leases; and the first of them."""
-        others, own = self._other_owners(session), self._seed(self._state.agent, session.version)
-        before = sorted((score(seed, index), agent) for seed, agent in others.items())
-        return rank(own, others, index), before[0][1] if before else None
 
     def had_by_origins(self, session: Session) -> int:
         """What a living seeder has is left to it; what it has lost (somebody edited a file) the store must give."""

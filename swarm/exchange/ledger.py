@@ -27,12 +27,12 @@ class Reception:
     left: int
     """Bytes still to come, as far as reported."""
     bytes_by_index: dict[int, int] = field(default_factory=dict)
+    due: float = float("inf")
+    """When the last byte will have come, as of the last report; infinite while nothing is known of the pace."""
 
-    def ends_at(self) -> float:
-        """When the last byte will have come; infinite while nothing is known of the pace."""
-        return self.link.pace.ends_at(
-            started_at=self.asked_at, moved_at=self.moved_at, total=self.total, left=self.left
-        )
+    def look_ahead(self) -> None:
+        """Reckons `due` anew."""
+        self.due = self.link.pace.ends_at(self.asked_at, self.moved_at, self.total, self.left)
 
     @property
     def mask(self) -> int:
@@ -49,6 +49,8 @@ class Ledger:
     def __init__(self) -> None:
         self._receptions: dict[tuple[ConnectionId, int], Reception] = {}
         self._by_index: dict[int, Reception] = {}
+        self.moved_at = float("-inf")
+        """When a byte last came for any of them."""
         self.bytes_wasted = 0
         """Bytes of blocks that came in part and were given up."""
 
@@ -62,6 +64,7 @@ class Ledger:
         """A request was sent for blocks that nobody has promised."""
         total = sum(lengths.values())
         reception = Reception(number, link, lengths, now, now, total, total)
+        reception.look_ahead()
         self._receptions[link.id, number] = reception
         for index in lengths:
             self._by_index[index] = reception
@@ -77,10 +80,11 @@ class Ledger:
 
     def moved(self, reception: Reception, index: int, count: int, now: float) -> None:
         """Bytes came."""
-        reception.moved_at = reception.link.moved_at = now
+        self.moved_at = reception.moved_at = reception.link.moved_at = now
         reception.left = max(0, reception.left - count)
         if index in reception.lengths:
             reception.bytes_by_index[index] = reception.bytes_by_index.get(index, 0) + count
+        reception.look_ahead()
 
     def settle(self, reception: Reception, index: int) -> int:
         """A block is no longer to come (it is here, or never will be); returns the bytes that were expected."""
@@ -104,13 +108,15 @@ class Ledger:
 
     def overdue(self, now: float) -> list[Reception]:
         """Requests that have waited too long for a byte."""
-        return [r for r in self if now - max(r.moved_at, r.link.moved_at) >= PROMISE_S]
+        before = now - PROMISE_S
+        return [r for r in self._receptions.values() if r.moved_at <= before and r.link.moved_at <= before]
 
     def late(self, now: float, usual_rate: float) -> list[Reception]:
         """Requests whose bytes trickle: `usual_rate` is that of single transfers, in bytes per second."""
         if not usual_rate:
             return []
-        return [r for r in self if now - r.asked_at >= LATE_S and r.ends_at() - now >= _patience_s(r, usual_rate)]
+        receptions = self._receptions.values()
+        return [r for r in receptions if now - r.asked_at >= LATE_S and r.due - now >= _patience_s(r, usual_rate)]
 
     def check(self) -> None:
         """Raises AssertionError where the two tables contradict each other."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from swarm.exchange.bitset import bitfield_of, mask_of, mask_of_bitfield, runs_of
 from swarm.exchange.commands import Disconnect, LoadVersion, Send
-from swarm.exchange.config import HANDLES_MAX, PENDING_OPENS_MAX
+from swarm.exchange.config import HANDLES_MAX, HAVES_LAST_S, HAVES_PARTS, HAVES_S, PENDING_OPENS_MAX
 from swarm.exchange.early_news import Early, EarlyNews
 from swarm.exchange.events import PeerConnected
 from swarm.exchange.giving import Giving
@@ -16,7 +16,7 @@ from swarm.exchange.peers import Channel, Link, Peer, is_better
 from swarm.exchange.session import Session
 from swarm.exchange.state import State
 from swarm.exchange.taking import Taking
-from swarm.protocol.ids import ConnectionId, Runs, VersionId
+from swarm.protocol.ids import ConnectionId, VersionId
 from swarm.protocol.messages import Bitfield, Busy, Denied, Haves, Lost, LostReason, Open, PeerInfo, Want
 from swarm.protocol.runs import is_normal, span
 
@@ -58,8 +58,8 @@ class Meeting:
             rtt_s=event.rtt_s,
         )
         if len(link.peer.links) == 1:
-            self._state.liveness.add(link.peer.agent, self._state.now)
-        self._state.liveness.heard(link.peer.agent, self._state.now)
+            link.peer.times = self._state.liveness.add(link.peer.agent, self._state.now)
+        link.peer.times.heard_at = self._state.now
         self.open_all(link)
         return link
 
@@ -73,7 +73,8 @@ class Meeting:
             return "leaving"
         peer = state.peers.get(agent)
         if peer is None:
-            return "busy" if len(state.peers) >= state.config.neighbours_max else None
+            is_full = len(state.peers) >= state.config.neighbours_max and agent not in state.colleagues
+            return "busy" if is_full else None
         return self._settle_duplicate(peer, event)
 
     def _settle_duplicate(self, peer: Peer, event: PeerConnected) -> str | None:
@@ -108,6 +109,7 @@ class Meeting:
         """A connection is gone: its channels, requests and offers, and the agent with its last one."""
         peer = link.peer
         self._taking.drop(link)
+        self._giving.drop(link)
         self._early.drop(link.id)
         for version in list(link.channels):
             self._close_channel(link.channels[version])
@@ -142,7 +144,7 @@ class Meeting:
         channel = Channel(link, session.version, handle)
         link.versions[handle] = session.version
         link.channels[session.version] = channel
-        self._taking.wake()
+        self._taking.open_credit(link)
         self._state.send(link, Open(handle, session.version))
         self._send_bitfield(channel, session)
 
@@ -179,7 +181,7 @@ class Meeting:
             self._giving.add(channel)
             self._reopen(link.peer, session)
         else:
-            self._taking.wake()
+            self._taking.open_credit(link)
 
     def _reopen(self, peer: Peer, session: Session) -> None:
         """It takes part in the version after all: where it denied it to us before, it is asked again."""
@@ -356,14 +358,26 @@ class Meeting:
 
     # --- what we say ----------------------------------------------------------------------------
 
+    def tick(self) -> None:
+        """News goes out in batches: seldom while much is lacking, since READY carries the newest."""
+        state = self._state
+        for session in state.sessions.values():
+            if session.unannounced and state.now - session.announced_at >= self._every_s(session):
+                self._announce(session)
+
+    def _every_s(self, session: Session) -> float:
+        left_s = session.picker.lacking.bit_count() * self._state.block_time_s
+        return min(HAVES_LAST_S, max(HAVES_S, left_s / HAVES_PARTS))
+
     def announce(self) -> None:
         """Sends the news of every version, once per pair."""
         for session in self._state.sessions.values():
             if session.unannounced:
-                self._announce(session, runs_of(session.unannounced))
-                session.unannounced = 0
+                self._announce(session)
 
-    def _announce(self, session: Session, runs: Runs) -> None:
+    def _announce(self, session: Session) -> None:
+        runs = runs_of(session.unannounced)
+        session.unannounced, session.announced_at = 0, self._state.now
         messages: dict[int, Haves] = {}
         for peer in session.neighbours.values():
             channel = session.channel_to(peer)
@@ -379,7 +393,7 @@ class Meeting:
 
     def say_want(self, session: Session) -> None:
         """What we want has changed."""
-        runs = runs_of(session.want)
+        runs = runs_of(session.all if session.want_grows else session.want)
         for link in self._state.peers.links():
             if channel := link.channels.get(session.version):
                 self._state.send(link, Want(channel.handle, runs))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from swarm.exchange.liveness import Times
 from swarm.exchange.possession import Possession
 from swarm.exchange.rates import Pace
 from swarm.protocol.ids import AgentId, ConnectionId, PeerId, VersionId
@@ -77,6 +78,8 @@ class Peer:
     sending: Link | None = None
     receiving: Link | None = None
     possessions: dict[VersionId, Possession] = field(default_factory=dict)
+    times: Times = field(default_factory=lambda: Times(0.0, 0.0))
+    """When it was last heard and spoken to; `State.liveness` watches them."""
 
     def any_link(self) -> Link | None:
         """A connection for what belongs to no direction: `alive`, `dial_me`."""
@@ -88,7 +91,7 @@ class PeerTable:
 
     def __init__(self) -> None:
         self._peers: dict[AgentId, Peer] = {}
-        self._links: dict[ConnectionId, Link] = {}
+        self.links_by_id: dict[ConnectionId, Link] = {}
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -105,11 +108,11 @@ class PeerTable:
 
     def link(self, connection: ConnectionId) -> Link | None:
         """The connection, if it is one of an agent's."""
-        return self._links.get(connection)
+        return self.links_by_id.get(connection)
 
     def links(self) -> Iterator[Link]:
         """Every connection."""
-        return iter(self._links.values())
+        return iter(self.links_by_id.values())
 
     def add(
         self,
@@ -131,7 +134,7 @@ class PeerTable:
         link = Link(connection, peer, direction, sends_blocks, is_dialer, rtt_s)
         # Handles are even for the dialer and odd for the other: both may open at once without meeting.
         link.next_handle = 0 if is_dialer else 1
-        peer.links[connection] = self._links[connection] = link
+        peer.links[connection] = self.links_by_id[connection] = link
         if link.carries_blocks and sends_blocks:
             peer.sending = link
         elif link.carries_blocks:
@@ -141,7 +144,7 @@ class PeerTable:
     def remove(self, link: Link) -> None:
         """The connection is gone; an agent without any is forgotten."""
         peer = link.peer
-        self._links.pop(link.id, None)
+        self.links_by_id.pop(link.id, None)
         peer.links.pop(link.id, None)
         if peer.sending is link:
             peer.sending = None
@@ -152,7 +155,7 @@ class PeerTable:
 
     def check(self) -> None:
         """Raises AssertionError where the two tables contradict each other."""
-        assert sum(len(peer.links) for peer in self) == len(self._links)
+        assert sum(len(peer.links) for peer in self) == len(self.links_by_id)
         for peer in self:
             assert peer.links, "an agent without a connection"
             assert peer.sending is None or (peer.sending.sends_blocks and peer.sending.id in peer.links)

@@ -32,11 +32,15 @@ class Policies:
     lead_in_rtts: float = 3.0
     """A reception that will have ended within so many round trips leaves its credit open already."""
 
+    answers: bool = True
+    """A round trip is what answers take, with every queue on the way; else what the kernel has seen at the least."""
+
     grant_s: float = GRANT_S
     """Where blocks are quick a grant is for so many seconds' worth of them; 0 for single ones."""
 
-    closings_per_s: float = 50.0
-    """How often neighbours are told that our credit is closed; 0 leaves it to declines."""
+    credit_step_s: float = 0.002
+    """That credit is open is told to as many neighbours at once as there are open slots, to the next ones after so
+    long; 0 tells all at once."""
 
     has_share: bool = True
     """An origin names each block itself, once; else it is offered like any neighbour's."""
@@ -46,6 +50,9 @@ class Policies:
 
     suspects: bool = True
     """An origin gives to last who passes nothing on, and gives what such a one keeps to another."""
+
+    reviews: bool = True
+    """An origin gives again what was given, is lacked, and is held by nobody it knows."""
 
     lingers: bool = True
     """A complete agent stays while a neighbour lacks something."""

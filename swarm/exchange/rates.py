@@ -41,7 +41,8 @@ class RateMeter:
             self._began_at = now
         self._samples.append((now, count))
         self._total += count
-        self._note(self.rate(now), now)
+        if now - self._began_at >= WINDOW_S:
+            self._note(self.rate(now), now)
 
     def rate(self, now: float) -> float:
         """Bytes per second over the last second (since the beginning, where that is less)."""
@@ -60,9 +61,6 @@ class RateMeter:
         return shown if self.limit is None else min(shown, self.limit)
 
     def _note(self, rate: float, now: float) -> None:
-        assert self._began_at is not None
-        if now - self._began_at < WINDOW_S:
-            return
         # A queue of falling rates: its head is the greatest that is still remembered.
         while self._greatest and self._greatest[-1][1] <= rate:
             self._greatest.pop()
@@ -84,7 +82,7 @@ class Pace:
             rate = count / seconds
             self.rate = rate if not self.rate else (1 - PACE_WEIGHT) * self.rate + PACE_WEIGHT * rate
 
-    def ends_at(self, *, started_at: float, moved_at: float, total: int, left: int) -> float:
+    def ends_at(self, started_at: float, moved_at: float, total: int, left: int) -> float:
         """When a transfer will end: at its own pace, once it has one, else at that of its forerunners."""
         gone, spent = total - left, moved_at - started_at
         if gone > 0 and spent >= PACE_S:

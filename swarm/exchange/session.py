@@ -55,6 +55,7 @@ class Session:
         self.lost = 0
         """What was here once and is not now."""
         self.unannounced = 0
+        self.announced_at = float("-inf")
         self.generation = 0
         """Counts what was newly here, so that an offer in vain is repeated only when there is news."""
         self.opened_at = now
@@ -137,10 +138,10 @@ class Session:
         self.picker.set_lacking(self.want & ~self.have)
         return lost
 
-    def change_want(self, want: int) -> None:
+    def change_want(self, want: int, *, grows: bool = False) -> None:
         """Replaces what is to be fetched."""
         self.want = want & self.all
-        self.want_grows = False
+        self.want_grows = grows
         self.picker.set_lacking(self.want & ~self.have)
         if self.picker.lacking:
             self.completed_at, self.is_released = None, False

@@ -82,7 +82,10 @@ class Share:
         lost = self._unseen[0]
         for unseen in self._unseen:
             lost &= unseen
-        self.take_back(lost)
+        if lost:
+            self.take_back(lost)
+            # What is given again is not lost at once: nobody can have said by the next review that it is there.
+            self._unseen = deque((unseen & ~lost for unseen in self._unseen), maxlen=REVIEWS)
         return lost
 
     def check(self) -> None:

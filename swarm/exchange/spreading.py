@@ -19,6 +19,11 @@ SUSPECT_S = 3.0
 TIMES_USUAL = 8.0
 """The same as a multiple of what blocks usually take: a thin swarm passes on slowly."""
 
+LATE_S = 0.5
+LATE_TIMES = 2.0
+"""Whose block takes longer than this, and so many times what is usual, is given others after those whose blocks have
+spread: who keeps what he gets then keeps one block, not every third."""
+
 FORGIVEN_AFTER_S = 30.0
 FORGIVEN_LAST_S = 960.0
 """A suspect is given a block again after so long, doubling each time that it is suspected again."""
@@ -33,6 +38,8 @@ class Spreading:
     def __init__(self) -> None:
         self.unspread = 0
         self._carriers: dict[int, tuple[AgentId, float]] = {}
+        self._carried: dict[AgentId, dict[int, float]] = {}
+        """The same by carrier, the oldest first."""
         self._usual_s = 0.0
         self._suspects: dict[AgentId, float] = {}
         """Until when each is suspected."""
@@ -40,8 +47,14 @@ class Spreading:
 
     def given(self, carrier: AgentId, index: int, now: float) -> None:
         """A whole block went to somebody."""
-        self._carriers[index] = (carrier, now)
+        if self.unspread >> index & 1:
+            self._forget(index)
+        self._carry(index, carrier, now)
         self.unspread |= 1 << index
+
+    def _carry(self, index: int, carrier: AgentId, now: float) -> None:
+        self._carriers[index] = (carrier, now)
+        self._carried.setdefault(carrier, {})[index] = now
 
     def seen(self, agent: AgentId, news: int, now: float) -> None:
         """A neighbour has got these: those that it was not given itself have spread."""
@@ -54,12 +67,16 @@ class Spreading:
                 self._usual_s = delay_s if not self._usual_s else (1 - WEIGHT) * self._usual_s + WEIGHT * delay_s
 
     def _forget(self, index: int) -> None:
-        del self._carriers[index]
+        carrier, _ = self._carriers.pop(index)
+        carried = self._carried[carrier]
+        del carried[index]
+        if not carried:
+            del self._carried[carrier]
         self.unspread &= ~(1 << index)
 
     def gone(self, agent: AgentId) -> None:
         """A carrier is no longer connected."""
-        for index in [index for index, (carrier, _) in self._carriers.items() if carrier == agent]:
+        for index in list(self._carried.get(agent, ())):
             self._forget(index)
 
     def review(self, lacked_near: Callable[[AgentId], int], now: float) -> int:
@@ -75,7 +92,8 @@ class Spreading:
                 lacked[carrier] = lacked_near(carrier)
             if not lacked[carrier] >> index & 1:
                 # Nobody lacks it: it cannot spread, and its time begins when somebody does.
-                self._carriers[index] = (carrier, now)
+                del self._carried[carrier][index]
+                self._carry(index, carrier, now)
             elif now - given_at >= limit_s:
                 stuck |= 1 << index
                 self._forget(index)
@@ -92,6 +110,15 @@ class Spreading:
         """Whether it is to be given to last."""
         return self._suspects.get(agent, now) > now
 
+    def is_late(self, agent: AgentId, now: float) -> bool:
+        """Whether it carries a block that should have reached somebody else by now."""
+        carried = self._carried.get(agent)
+        if not carried:
+            return False
+        return now - next(iter(carried.values())) >= max(LATE_S, LATE_TIMES * self._usual_s)
+
     def check(self) -> None:
-        """Raises AssertionError where the set and the table differ."""
+        """Raises AssertionError where the set and the tables differ."""
         assert list(indexes_of(self.unspread)) == sorted(self._carriers)
+        carried = {(index, (agent, at)) for agent, those in self._carried.items() for index, at in those.items()}
+        assert carried == set(self._carriers.items())

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from random import Random
 
 PAUSE_FIRST_S = 0.5
-PAUSE_LAST_S = 16.0
-"""After SlowDown or a failure no read begins for this long, doubling, with jitter; a success halves it again."""
+PAUSE_LAST_S = 4.0
+"""After SlowDown or a failure no read begins for this long, doubling, with jitter, until one succeeds. Who waits longer
+than this outlasts the outage by as much again; a read every few seconds of each agent hurts no store."""
 
 
 READS_MAX = 8
@@ -122,8 +123,8 @@ class StoreReads:
         self.paused_at, self.paused_until = now, now + self._pause_s * self._rng.uniform(0.75, 1.25)
 
     def succeeded(self) -> None:
-        """A block came."""
-        self._pause_s /= 2
+        """A block came: the store is well."""
+        self._pause_s = 0.0
 
     def is_paused(self, now: float) -> bool:
         """Whether no read is to begin."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from swarm.exchange.bitset import indexes_of, mask_of, runs_of
 from swarm.exchange.commands import ExpectBlocks, ForgetRequest
-from swarm.exchange.credit import Allowance
 from swarm.exchange.events import BlockAborted, BlockArrived, BlockRefused, Transfer
 from swarm.exchange.ledger import Reception
+from swarm.exchange.openings import Openings
 from swarm.exchange.peers import Channel, Link
 from swarm.exchange.rates import Pace
 from swarm.exchange.session import Session
 from swarm.exchange.state import State
-from swarm.protocol.ids import ConnectionId, Index, VersionId
+from swarm.protocol.ids import ConnectionId, Index
 from swarm.protocol.messages import Cancel, Credit, Decline, DeclineReason, Ready, Request
 from swarm.protocol.runs import is_normal, span
 
@@ -30,9 +30,9 @@ class Taking:
         """When credit is to be looked at again."""
         self._pace = Pace()
         """Of single receptions, whoever sends."""
-        self._closings = Allowance(state.policies.closings_per_s)
-        self._versions: dict[tuple[ConnectionId, int], VersionId] = {}
-        """Of every request in flight: transfers are reported without their version."""
+        self._openings = Openings()
+        self._flying: dict[tuple[ConnectionId, int], tuple[Session, Reception]] = {}
+        """Every request in flight, of any version: transfers are reported without theirs."""
 
     # --- offers ---------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ class Taking:
             return None
         if problem := _problem(message, session):
             return problem
-        if channel.is_met:
+        if message.new_haves and channel.is_met:
             session.peer_has(link.peer, mask_of(message.new_haves), state.now)
         self._answer(channel, session, message)
         return None
@@ -60,8 +60,7 @@ class Taking:
         elif state.sites.needs_lease(link.peer):
             self._answer_across(channel, session, message.grant)
         elif not self.slots_left():
-            link.is_told_open = False
-            self.wake()
+            self.close_credit(link)
             state.send(link, Decline(message.grant, DeclineReason.NO_CREDIT))
         elif picked := self._pick(session, link, message):
             self._request(channel, session, message.grant, picked)
@@ -75,8 +74,7 @@ class Taking:
         if picked and session.length_of(picked[0]) <= self._state.credit.bytes_left():
             self._request(channel, session, grant, picked)
             return
-        link.is_told_open = False
-        self.wake()
+        self.close_credit(link)
         self._state.send(link, Decline(grant, DeclineReason.NO_CREDIT))
 
     def _across(self, link: Link, session: Session) -> int:
@@ -92,16 +90,20 @@ class Taking:
     def slots_left(self) -> int:
         """Receptions that may begin now; what ends within the lead no longer counts."""
         state = self._state
-        return state.credit.slots_left(state.slots_in + self._ending(), state.longest)
-
-    def _ending(self) -> int:
-        soon = self._state.now + self._state.lead_in_s
-        return sum(r.ends_at() <= soon for session in self._state.sessions.values() for r in session.ledger)
+        soon, ending = state.now + state.lead_in_s, 0
+        for _, reception in self._flying.values():
+            if reception.due <= soon:
+                ending += 1
+        return state.credit.slots_left(state.slots_in + ending, state.longest)
 
     def _next_end(self) -> float:
-        state = self._state
-        ends = [r.ends_at() - state.lead_in_s for session in state.sessions.values() for r in session.ledger]
-        return min((end for end in ends if end > state.now), default=float("inf"))
+        """When the next reception will be about to end."""
+        now, lead_s, first = self._state.now, self._state.lead_in_s, float("inf")
+        for _, reception in self._flying.values():
+            end = reception.due - lead_s
+            if now < end < first:
+                first = end
+        return first
 
     def _pick(self, session: Session, link: Link, message: Ready) -> list[int]:
         if message.named is not None:
@@ -127,8 +129,7 @@ class Taking:
             state.entering[session.version] = state.entering.get(session.version, 0) | mask
         number = self._next_request
         self._next_request = (self._next_request + 1) & 0xFFFFFFFF
-        session.ledger.open(number, link, lengths, state.now)
-        self._versions[link.id, number] = session.version
+        self._flying[link.id, number] = session, session.ledger.open(number, link, lengths, state.now)
         state.credit.take(sum(lengths.values()), state.now)
         state.took_slot_in()
         self.wake()
@@ -138,20 +139,19 @@ class Taking:
 
     # --- what becomes of promises ---------------------------------------------------------------
 
-    def on_moved(self, transfers: tuple[Transfer, ...]) -> None:
-        """Bytes came."""
+    def on_moved(self, transfers: tuple[Transfer, ...]) -> int:
+        """Bytes came; returns how many."""
         state = self._state
         total = 0
         for transfer in transfers:
             total += transfer.bytes
-            version = self._versions.get((transfer.connection, transfer.request))
-            session = state.sessions.get(version) if version is not None else None
-            reception = session.ledger.get(transfer.connection, transfer.request) if session is not None else None
-            if session is not None and reception is not None:
+            if flying := self._flying.get((transfer.connection, transfer.request)):
+                session, reception = flying
                 session.ledger.moved(reception, transfer.index, transfer.bytes, state.now)
         if total:
             state.down.add(total, state.now)
             self.wake()
+        return total
 
     def on_arrived(self, event: BlockArrived) -> None:
         """A block is here; it may also be one that was given up meanwhile."""
@@ -184,6 +184,7 @@ class Taking:
             for pace in (reception.link.pace, self._pace):
                 pace.note(reception.total, self._state.now - reception.asked_at)
         reception.moved_at = reception.link.moved_at = self._state.now
+        reception.look_ahead()
         self._ended(reception, count)
         return True
 
@@ -192,7 +193,7 @@ class Taking:
         is_over = not reception.lengths
         self._state.credit.give_back(count, self._state.now, is_slot=is_over)
         if is_over:
-            self._versions.pop((reception.link.id, reception.number), None)
+            self._flying.pop((reception.link.id, reception.number), None)
 
     def give_up(self, session: Session, reception: Reception) -> None:
         """Asks elsewhere for what this request promises."""
@@ -205,6 +206,7 @@ class Taking:
 
     def drop(self, link: Link) -> None:
         """A connection is gone, and with it what was asked on it."""
+        self._openings.drop(link)
         for session in self._state.sessions.values():
             for reception in session.ledger.of_link(link):
                 session.picker.unpromise(reception.mask)
@@ -221,15 +223,21 @@ class Taking:
             if not reception.mask & ~mask:
                 self.give_up(session, reception)
 
+    def came(self, session: Session, index: int) -> None:
+        """The same of one block, which is seldom promised by anybody by now."""
+        if session.ledger.of(index) is not None:
+            self.cancel(session, 1 << index)
+
     def tick(self) -> list[Link]:
         """Breaks promises that no byte came for; returns connections whose bytes only trickle."""
         self.wake()
-        for session in self._state.sessions.values():
+        sessions = list({id(session): session for session, _ in self._flying.values()}.values())
+        for session in sessions:
             for reception in session.ledger.overdue(self._state.now):
                 self.give_up(session, reception)
         return [
             reception.link
-            for session in self._state.sessions.values()
+            for session in sessions
             for reception in session.ledger.late(self._state.now, self._pace.rate)
             if not self._state.sites.is_foreign(reception.link.peer)  # what crosses a thin border takes longer
             and all(_is_elsewhere(session, reception.link, index) for index in reception.lengths)
@@ -242,7 +250,8 @@ class Taking:
         self.looks_at = float("-inf")
 
     def announce_credit(self) -> None:
-        """Tells senders that credit is open who were told that it is closed; and, as far as allowed, the opposite.
+        """Tells senders who were declined that credit is open again: as many as there are slots, the next ones a step
+        later if it still is.
 
         Called after every event, so it looks only when something has changed or a reception is about to end.
         """
@@ -250,29 +259,42 @@ class Taking:
         if state.now < self.looks_at:
             return
         self.looks_at = self._next_end()
-        if state.is_leaving or not state.longest:
+        if state.is_leaving or not self._openings or not state.longest:
             return
-        own = self.slots_left()
-        bytes_left = state.credit.bytes_left()
-        for link in state.peers.links():
-            if link.sends_blocks or not link.channels:
-                continue
+        own, step_s = self.slots_left(), state.credit_step_s
+        if not own and not state.sites.has_foreign:
+            return
+        told: list[Link] = []
+        for link in self._openings.in_turn(state.now):
             slots = self._slots_across(link) if state.sites.needs_lease(link.peer) else own
-            if link.is_told_open == bool(slots):
+            if not slots:
                 continue
-            if not slots and not self._closings.take(state.now):
-                return
-            link.is_told_open = bool(slots)
-            state.send(link, Credit(slots, bytes_left))
+            if step_s and len(told) >= slots:
+                self.looks_at = min(self.looks_at, state.now + step_s)
+                break
+            told.append(link)
+            state.send(link, Credit(slots, state.credit.bytes_left()))
+        self._openings.tell(told)
+
+    def open_credit(self, link: Link) -> None:
+        """A sender that may give something: it believes our credit closed until it is told."""
+        self._openings.add(link)
+        self.wake()
+
+    def close_credit(self, link: Link) -> None:
+        """A sender is being told by declining that our credit is closed."""
+        self._openings.declined(link, self._state.now)
+        self.wake()
 
     def check(self) -> None:
         """Raises AssertionError where credit differs from the requests in flight."""
         receptions = [(s, r) for s in self._state.sessions.values() for r in s.ledger]
-        assert len(self._versions) == len(receptions)
+        assert len(self._flying) == len(receptions)
         for session, reception in receptions:
-            assert self._versions[reception.link.id, reception.number] == session.version
+            assert self._flying[reception.link.id, reception.number] == (session, reception)
             assert self._state.peers.link(reception.link.id) is reception.link
         assert self._state.credit.slots_taken == len(receptions)
+        self._openings.check(self._state.peers)
 
 
 def _problem(message: Ready, session: Session) -> str | None:

@@ -21,6 +21,10 @@ LOST_MAX = 64
 ORPHANS_RUNS_MAX = 64
 """Runs of missing blocks in one message: enough to go on with."""
 
+HEARSAY_S = 10.0
+"""When nothing was new and no byte has come for so long, what neighbours say they have is of no use: they lie, or give
+nothing. The tracker is then told that nobody has it."""
+
 RUNS_MAX = 65_536
 """Runs of held blocks in a join: beyond, the rest is left out, and may be read once more."""
 
@@ -165,6 +169,8 @@ class Tracking:
     def _need_peers(self, session: Session) -> None:
         now, version = self._state.now, session.version
         every = self._ask_s.get(version, NEED_PEERS_S)
+        if not session.picker.lacking or now - self._asked_at.get(version, float("-inf")) < every:
+            return
         missing = self._dialling.missing(session)
         if missing <= 0 or now - self._asked_at.setdefault(version, now) < every:
             return
@@ -183,5 +189,17 @@ class Tracking:
         self._orphaned_at[version] = now
         session.extra_degree = min(session.extra_degree + MORE_NEIGHBOURS, self._state.config.neighbours_max)
         picker = session.picker
-        if orphans := picker.free & ~picker.availability.held():
+        # Bytes that come slowly come all the same.
+        is_still = now - session.ledger.moved_at >= patience
+        if orphans := is_still and picker.free & ~self._held(session):
             self.say(Orphans(version, runs_of(orphans)[:ORPHANS_RUNS_MAX]))
+
+    def _held(self, session: Session) -> int:
+        """What neighbours have, as far as they are believed. Foreign ones wait for their leases."""
+        if self._state.now - max(session.news_at, session.ledger.moved_at) < HEARSAY_S:
+            return session.picker.availability.held()
+        held = 0
+        for peer in session.neighbours.values():
+            if self._state.sites.needs_lease(peer):
+                held |= peer.possessions[session.version].have
+        return held

@@ -39,6 +39,8 @@ class Sending:
     left: int
     """Bytes still to go, as far as reported."""
     total: int
+    due: float = float("inf")
+    """When the last byte will have gone, as of the last report; infinite while nothing is known of the pace."""
 
     @property
     def mask(self) -> int:
@@ -48,10 +50,9 @@ class Sending:
             mask |= 1 << index
         return mask
 
-    def ends_at(self) -> float:
-        """When the last byte will have gone; infinite while nothing is known of the pace."""
-        pace = self.channel.link.pace
-        return pace.ends_at(started_at=self.started_at, moved_at=self.moved_at, total=self.total, left=self.left)
+    def look_ahead(self) -> None:
+        """Reckons `due` anew."""
+        self.due = self.channel.link.pace.ends_at(self.started_at, self.moved_at, self.total, self.left)
 
 
 class Uplink:
@@ -67,12 +68,20 @@ class Uplink:
     def taken(self, now: float, lead_s: float) -> int:
         """Slots in use: what ends within `lead_s` no longer counts."""
         soon = now + lead_s
-        return len(self.offers) + sum(sending.ends_at() > soon for sending in self.sendings.values())
+        taken = len(self.offers)
+        for sending in self.sendings.values():
+            if sending.due > soon:
+                taken += 1
+        return taken
 
     def next_end(self, now: float, lead_s: float) -> float:
         """When the next sending will be about to end; infinite where nothing is known of that."""
-        ends = [sending.ends_at() - lead_s for sending in self.sendings.values()]
-        return min((end for end in ends if end > now), default=float("inf"))
+        first = float("inf")
+        for sending in self.sendings.values():
+            end = sending.due - lead_s
+            if now < end < first:
+                first = end
+        return first
 
     def offer(self, channel: Channel, named: int | None, now: float) -> Offer:
         """READY is being sent."""
@@ -114,6 +123,7 @@ class Uplink:
         """A request binds a slot."""
         total = sum(lengths.values())
         sending = Sending(request, channel, lengths, now, now, total, total)
+        sending.look_ahead()
         self.sendings[channel.link.id, request] = sending
         channel.sending |= sending.mask
         self.occupancy.change(len(self.sendings), now)
@@ -124,6 +134,7 @@ class Uplink:
         if sending := self.sendings.get((connection, request)):
             sending.left = max(0, sending.left - count)
             sending.moved_at = now
+            sending.look_ahead()
 
     def settle(self, sending: Sending, index: int, now: float, *, is_sent: bool) -> None:
         """A block was sent, or will not be."""

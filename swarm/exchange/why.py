@@ -178,7 +178,7 @@ class Why:
         state = self._state
         receptions = [reception for session in state.sessions.values() for reception in session.ledger]
         began_at = max((reception.asked_at for reception in receptions), default=now)
-        ends_at = min((min(r.ends_at(), _moved_at(r) + PROMISE_S) for r in receptions), default=began_at + PROMISE_S)
+        ends_at = min((min(r.due, _moved_at(r) + PROMISE_S) for r in receptions), default=began_at + PROMISE_S)
         bound_s = max(0.0, ends_at - began_at)
         then = f"one of them ends, or is given up, {bound_s:.1f} s after the last one began"
         if len(receptions) >= state.slots_in:
@@ -257,11 +257,11 @@ class Why:
     def _own(self, session: Session, index: int, now: float) -> Wait:
         """Nobody leases: each block has an owner."""
         patience = self._state.policies.patience
-        if self._leasing.waits_for_others(session, index):
+        if self._leasing.owning.waits_for_others(session, index):
             what = "no neighbour has it; others, who may be about to be discovered, have been waited for"
             then = f"after {patience.lan_s:g} s it is read from the store"
             return Wait(WaitKind.EARLY, what, now - session.opened_at, patience.lan_s, then)
-        rank, owner = self._leasing.owner(session, index)
+        rank, owner = self._leasing.owning.owner(session, index)
         since_s, bound_s = now - session.news_at, rank * patience.owner_s
         if owner is None or since_s >= bound_s:
             reads = len(self._leasing.reads)

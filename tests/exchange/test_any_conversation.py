@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +12,7 @@ from swarm.exchange import events as e
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index, VersionId
 from swarm.protocol.messages import Direction
+from tests.examples import examples
 from tests.exchange.script import LENGTH, VERSION, Script, agent, info
 
 BLOCKS = 6
@@ -114,7 +117,7 @@ def is_told_before(event: e.Event, connected_before: dict[ConnectionId, None]) -
     return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 @given(
     story=st.lists(steps, max_size=60),
     is_origin=st.booleans(),
@@ -144,3 +147,8 @@ def test_any_conversation_leaves_a_node_that_agrees_with_itself(
         node.tell(e.LeaveAsked())
     node.wait(6.0)
     node.node.statistics()
+
+
+def test_every_event_has_somebody_who_hears_it() -> None:
+    routes = Script().node._on
+    assert set(routes) == set(get_args(e.Event))

@@ -6,6 +6,7 @@ import pytest
 
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
+from swarm.exchange.leasing import READS_ALONE
 from swarm.exchange.ownership import is_owner, rank, seed_of
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
@@ -98,6 +99,17 @@ def test_without_a_tracker_a_lone_reader_reads_everything_one_after_the_other_wi
     assert sorted(read) == list(range(30))
 
 
+@pytest.mark.parametrize(("waits_for_lan", "at_first"), [(False, READS_ALONE), (True, 1)])
+def test_who_cannot_be_joined_by_anybody_reads_many_blocks_at_once_from_the_start(
+    *, waits_for_lan: bool, at_first: int
+) -> None:
+    node = Script(waits_for_lan=waits_for_lan)
+    reads = of(node.open(reads_store=True, blocks=30), c.ReadStore)
+    reads += of(node.wait(0.5), c.ReadStore)
+    assert (len(reads) >= at_first) if at_first > 1 else len(reads) <= at_first
+    assert len(reads) <= READS_ALONE
+
+
 def test_without_its_tracker_an_agent_reads_the_store_unless_the_budget_fails_closed() -> None:
     read: dict[bool, int] = {}
     reasons: dict[bool, str] = {}
@@ -142,15 +154,17 @@ def test_nobody_reads_the_store_while_a_seeder_answers() -> None:
 def test_who_says_that_it_has_everything_and_offers_nothing_stalls_nobody_who_has_a_store(*, is_origin: bool) -> None:
     node = Script()
     began = of(node.open(blocks=16, reads_store=True), c.ReadStore)
-    assert len(began) == 1, "before anybody was met"
+    assert len(began) == READS_ALONE, "before anybody was met"
     liar = node.sender(1, have=((0, 16),), is_origin=is_origin)
+    for each in began:
+        assert not of(node.tell(e.StoreRead(VERSION, each.index, LENGTH)), c.ReadStore)
     assert not of(node.wait(29.0, alive=[liar]), c.ReadStore)
-    waiting = next(index for index in range(16) if index != began[0].index)
+    waiting = next(index for index in range(16) if index not in {each.index for each in began})
     assert "after 30 s it is read from the store" in node.node.why(VERSION, Index(waiting), node.now)
     began += of(node.wait(1.2, alive=[liar]), c.ReadStore)
-    assert len(began) > 1
+    assert len(began) > READS_ALONE
     # From then on one after the other, though each of them is news, until somebody gives something after all.
-    for number in range(16):
+    for number in range(READS_ALONE, 16):
         began += of(node.tell(e.StoreRead(VERSION, began[number].index, LENGTH)), c.ReadStore)
     assert {each.index for each in began} == set(range(16))
 
@@ -214,3 +228,23 @@ def test_a_store_that_is_away_is_tried_again_after_a_pause() -> None:
     node.wait(0.2)
     assert not of(node.tell(e.StoreFailed(VERSION, Index(0), "unavailable", "refused")), c.ReadStore)
     assert of(node.wait(3.0), c.ReadStore)
+
+
+def test_what_a_silent_neighbour_claims_to_have_is_reported_as_had_by_nobody_after_ten_seconds() -> None:
+    node, tracker, _ = tracked()
+    liar = node.sender(1, have=((0, 8),))
+    assert not sent(node.wait(9.0, alive=[tracker, liar]), tracker, m.Orphans)
+    told = sent(node.wait(6.0, alive=[tracker, liar]), tracker, m.Orphans)
+    assert told
+    assert told[0].runs == ((0, 8),)
+
+
+def test_what_comes_slowly_is_not_reported_as_had_by_nobody() -> None:
+    node, tracker, _ = tracked()
+    slow = node.sender(1, have=((0, 1),))
+    number = sent(node.hear(slow, m.Ready(1, 0, (), None)), slow, m.Request)[0].request
+    told = []
+    for _ in range(15):
+        node.tell(e.Progressed((e.Transfer(slow, number, Index(0), 10),), (), (slow, tracker)))
+        told += sent(node.wait(1.0, alive=[tracker, slow]), tracker, m.Orphans)
+    assert not told

@@ -8,11 +8,11 @@ import pytest
 
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
-from swarm.exchange.config import OFFENCES_MAX
+from swarm.exchange.config import HAVES_LAST_S, HAVES_S, OFFENCES_MAX
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
 from swarm.protocol.messages import Direction
-from tests.exchange.script import VERSION, Script, agent, info, of, sent
+from tests.exchange.script import LENGTH, VERSION, Script, agent, info, of, sent
 
 
 def test_the_receiver_opens_what_it_lacks_and_says_what_it_has() -> None:
@@ -216,3 +216,23 @@ def test_leaving_says_goodbye_to_everybody() -> None:
     commands = node.tell(e.LeaveAsked()) + node.wait(1.0, alive=[connection])
     assert [(each.connection, each.is_graceful) for each in of(commands, c.Disconnect)] == [(connection, True)]
     assert node.node.why(VERSION, Index(0), node.now)
+
+
+@pytest.mark.parametrize(("lacking", "every_s"), [(1000, HAVES_LAST_S), (4, HAVES_S)])
+def test_news_is_told_seldom_while_much_is_lacking_and_often_towards_the_end(lacking: int, every_s: float) -> None:
+    node = Script()
+    node.size = lacking + 100
+    blocks = (1 << 20,) * node.size
+    node.tell(e.SessionOpened(VERSION, (), node.size, 4 * LENGTH, (), None, False, False))
+    node.tell(e.LengthsLearned(VERSION, Index(0), blocks))
+    node.tell(e.BlocksFound(VERSION, ((0, 90),)))
+    connection = node.sender(1, have=())
+    node.wait(2.0, alive=[connection])
+    told: list[float] = []
+    for block in itertools.count(90):
+        if len(told) == 2:
+            break
+        node.tell(e.BlocksFound(VERSION, ((block, 1),)))
+        if sent(node.wait(0.1, alive=[connection]), connection, m.Haves):
+            told.append(node.now)
+    assert told[1] - told[0] == pytest.approx(every_s, abs=0.11)

@@ -45,10 +45,10 @@ def test_a_limit_bounds_the_capacity() -> None:
 
 def test_a_transfer_ends_at_its_own_pace_or_at_that_of_its_forerunners() -> None:
     pace = Pace()
-    assert pace.ends_at(started_at=0.0, moved_at=0.0, total=100, left=100) == float("inf")
+    assert pace.ends_at(0.0, 0.0, 100, 100) == float("inf")
     pace.note(100, 2.0)
-    assert pace.ends_at(started_at=5.0, moved_at=5.0, total=100, left=100) == pytest.approx(7.0)
-    assert pace.ends_at(started_at=5.0, moved_at=6.0, total=100, left=50) == pytest.approx(7.0)
+    assert pace.ends_at(5.0, 5.0, 100, 100) == pytest.approx(7.0)
+    assert pace.ends_at(5.0, 6.0, 100, 50) == pytest.approx(7.0)
 
 
 def test_occupancy_is_an_average_over_time() -> None:

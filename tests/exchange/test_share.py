@@ -6,7 +6,7 @@ from random import Random
 
 from swarm.exchange.bitset import full, indexes_of
 from swarm.exchange.share import REVIEWS, Share
-from swarm.exchange.spreading import FORGIVEN_AFTER_S, SUSPECT_S, Spreading
+from swarm.exchange.spreading import FORGIVEN_AFTER_S, LATE_S, LATE_TIMES, SUSPECT_S, Spreading
 from tests.exchange.script import agent
 
 
@@ -111,3 +111,25 @@ def test_a_carrier_that_is_gone_is_no_suspect() -> None:
     spreading.gone(agent(1))
     assert spreading.unspread == 0
     assert spreading.review(0b1, 100.0) == 0
+
+
+def test_who_carries_a_block_for_long_is_given_others_after_those_whose_blocks_have_spread() -> None:
+    spreading = Spreading()
+    spreading.given(agent(1), 0, 0.0)
+    spreading.given(agent(2), 1, 0.0)
+    assert not spreading.is_late(agent(1), LATE_S / 2)
+    spreading.seen(agent(3), 1 << 1, LATE_S)
+    assert spreading.is_late(agent(1), LATE_TIMES * LATE_S)
+    assert not spreading.is_late(agent(2), LATE_TIMES * LATE_S)
+    spreading.seen(agent(3), 1 << 0, 2.0)
+    assert not spreading.is_late(agent(1), 9.0)
+    spreading.check()
+
+
+def test_what_was_given_again_is_not_lost_before_as_many_reviews_have_passed_anew() -> None:
+    share = Share(0, 0b1)
+    share.give(0b1)
+    reviews = [share.review(held=0, moving=0, lacked=0b1) for _ in range(REVIEWS)]
+    assert reviews == [0] * (REVIEWS - 1) + [0b1]
+    share.give(0b1)
+    assert [share.review(held=0, moving=0, lacked=0b1) for _ in range(REVIEWS)] == reviews

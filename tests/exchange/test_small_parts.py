@@ -9,7 +9,7 @@ import pytest
 from swarm.exchange.acquaintances import DIALLING_S, Acquaintances
 from swarm.exchange.bans import Bans
 from swarm.exchange.config import ADDRESSES_MAX, DIAL_RETRY_LAST_S, LATE_S, OFFENCES_MAX, OFFER_S, PROMISE_S
-from swarm.exchange.credit import Allowance, Credit
+from swarm.exchange.credit import Credit
 from swarm.exchange.ledger import Ledger
 from swarm.exchange.liveness import DEATH_S, SILENCE_S, Liveness
 from swarm.exchange.ownership import FIRST_SHARE, is_in_first_share, is_owner, rank, seed_of
@@ -91,7 +91,7 @@ def test_a_slot_that_is_about_to_be_free_no_longer_counts() -> None:
     uplink, channel = Uplink(), Channel(link_to(1), VERSION, 0)
     sending = uplink.start(7, channel, {0: 100}, 0.0)
     uplink.moved(channel.link.id, 7, 50, 1.0)
-    assert sending.ends_at() == pytest.approx(2.0)
+    assert sending.due == pytest.approx(2.0)
     assert uplink.taken(1.0, 0.5) == 1
     assert uplink.taken(1.6, 0.5) == 0
     assert uplink.next_end(1.0, 0.5) == pytest.approx(1.5)
@@ -117,13 +117,6 @@ def test_no_slot_is_open_unless_the_longest_block_fits() -> None:
     credit.give_back(500, 1.0, is_slot=True)
     assert credit.slots_left(2, longest=5000) == 2, "a block longer than all of it comes alone"
     credit.check(0, 0)
-
-
-def test_an_allowance_refills_with_time() -> None:
-    allowance = Allowance(2.0)
-    assert [allowance.take(0.0) for _ in range(3)] == [True, True, False]
-    assert [allowance.take(0.5) for _ in range(2)] == [True, False]
-    assert not Allowance(0.0).take(100.0)
 
 
 # --- liveness and bans --------------------------------------------------------------------------

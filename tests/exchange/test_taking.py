@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
+from swarm.exchange.openings import SEARCHING_S
 from swarm.exchange.policies import Policies
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
@@ -206,33 +209,47 @@ def test_who_has_only_its_pages_is_not_complete_and_tells_neighbours_that_it_wan
     assert sent(commands, connection, m.Bitfield) == [m.Bitfield(0, b"\x00", None)]
     commands = node.tell(e.BlocksFound(VERSION, ((0, 1),))) + node.wait(1.0, alive=[connection])
     assert of(commands, c.Completed) + of(commands, c.Released) == []
+    commands = node.tell(e.WantChanged(VERSION, ((0, 2),), grows=True))
+    assert sent(commands, connection, m.Want) == [m.Want(0, ((0, 4),))]
+    assert of(node.tell(e.BlocksFound(VERSION, ((1, 1),))), c.Completed) == []
     commands = node.tell(e.WantChanged(VERSION, ((1, 2),)))
     assert sent(commands, connection, m.Want) == [m.Want(0, ((1, 2),))]
     commands = node.tell(e.BlocksFound(VERSION, ((1, 2),)))
     assert of(commands, c.Completed) == [c.Completed(VERSION)]
 
 
-def test_senders_are_told_when_credit_closes_and_opens_again() -> None:
+def test_closed_credit_is_said_by_declining_and_its_opening_to_those_who_were_declined() -> None:
     node = Script()
-    node.open(blocks=8)
-    senders = [node.sender(number, have=((0, 8),)) for number in (1, 2, 3)]
-    first = sent(ready(node, senders[0]), senders[0], m.Request)[0]
-    closing = ready(node, senders[1])
-    assert [each.slots for each in sent(closing, senders[2], m.Credit)] == [0]
-    opening = arrive(node, senders[0], first.request, first.runs[0][0])
-    assert [each.slots for each in sent(opening, senders[2], m.Credit)] == [1]
-
-
-def test_without_an_allowance_closed_credit_is_said_by_declining() -> None:
-    node = Script(policies=Policies(closings_per_s=0.0))
     node.open(blocks=8)
     senders = [node.sender(number, have=((0, 8),)) for number in (1, 2, 3)]
     first = sent(ready(node, senders[0]), senders[0], m.Request)[0]
     assert not sent(ready(node, senders[1]), senders[2], m.Credit)
     assert sent(ready(node, senders[2]), senders[2], m.Decline)
     opening = arrive(node, senders[0], first.request, first.runs[0][0])
-    assert sent(opening, senders[2], m.Credit)
+    assert [each.slots for each in sent(opening, senders[2], m.Credit)] == [1]
     assert not sent(opening, senders[1], m.Credit), "who was never told that it is closed"
+
+
+def test_an_opening_is_told_to_as_many_as_there_are_slots_and_to_the_next_a_step_later() -> None:
+    node = Script()
+    node.open(blocks=8)
+    senders = [node.sender(number, have=((0, 8),)) for number in range(1, 6)]
+    requests = [sent(ready(node, sender), sender, m.Request)[0] for sender in senders[:2]]
+    for sender in senders[2:]:
+        assert sent(ready(node, sender), sender, m.Decline)
+    opening = arrive(node, senders[0], requests[0].request, requests[0].runs[0][0])
+    told = [sender for sender in senders if sent(opening, sender, m.Credit)]
+    assert len(told) == 1
+    step_s = node.node._state.credit_step_s
+    assert step_s >= Policies().credit_step_s
+    assert node.node.next_deadline() == pytest.approx(node.now + step_s)
+    node.now += step_s
+    later = node.tell(e.Ticked())
+    told += [sender for sender in senders if sent(later, sender, m.Credit)]
+    assert len(set(told)) == 2
+    assert sent(ready(node, told[1]), told[1], m.Request)
+    node.now += step_s
+    assert not any(sent(node.tell(e.Ticked()), sender, m.Credit) for sender in senders), "the slot is taken by now"
 
 
 def test_a_connection_whose_bytes_only_trickle_is_cut_where_others_have_the_block() -> None:
@@ -274,3 +291,28 @@ def test_news_on_a_lost_connection_is_said_again_on_the_other() -> None:
     node.wait(0.5, alive=[sender, receiver])
     commands = node.tell(e.PeerDisconnected(receiver, "reset"))
     assert len(sent(commands, sender, m.Bitfield)) == 1
+
+
+def test_an_opening_is_told_first_to_who_was_declined_a_moment_ago() -> None:
+    """It has a free slot, and looks for a receiver still; who was declined long ago hears of it in turn."""
+    node = Script()
+    node.open(blocks=8)
+    senders = [node.sender(number, have=((0, 8),)) for number in range(1, 6)]
+    requests = [sent(ready(node, sender), sender, m.Request)[0] for sender in senders[:2]]
+    for sender in senders[2:]:
+        assert sent(ready(node, sender), sender, m.Decline)
+        node.now += SEARCHING_S / 4
+    opening = arrive(node, senders[0], requests[0].request, requests[0].runs[0][0])
+    assert [sender for sender in senders if sent(opening, sender, m.Credit)] == [senders[4]]
+
+
+def test_an_opening_long_after_is_told_to_who_has_waited_for_longest() -> None:
+    node = Script()
+    node.open(blocks=8)
+    senders = [node.sender(number, have=((0, 8),)) for number in range(1, 6)]
+    requests = [sent(ready(node, sender), sender, m.Request)[0] for sender in senders[:2]]
+    for sender in senders[2:]:
+        assert sent(ready(node, sender), sender, m.Decline)
+    node.now += 2 * SEARCHING_S
+    opening = arrive(node, senders[0], requests[0].request, requests[0].runs[0][0])
+    assert [sender for sender in senders if sent(opening, sender, m.Credit)] == [senders[2]]

@@ -233,10 +233,10 @@ def test_without_a_tracker_a_block_has_an_owner_and_a_next_in_line() -> None:
 
 def test_what_is_ones_own_waits_for_the_reads_before_it() -> None:
     node = Script()
-    node.open(blocks=4, reads_store=True)
+    node.open(blocks=12, reads_store=True)
     node.wait(0.5)
-    own = [index for index in range(4) if wait_of(node, index).kind is WaitKind.OWN]
-    check(wait_of(node, own[0]), WaitKind.OWN, 0.5, 10.0, "after the 1 that it reads now")
+    own = [index for index in range(12) if wait_of(node, index).kind is WaitKind.OWN]
+    check(wait_of(node, own[0]), WaitKind.OWN, 0.5, 10.0, "after the 8 that it reads now")
 
 
 def test_others_may_be_about_to_be_discovered() -> None:
