@@ -10,6 +10,7 @@ wrong with the store as a whole (no such bucket, a wrong region).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +56,10 @@ class CreateUnsupportedError(StoreError):
     """This back end has no way to create an object only where there is none."""
 
 
+class BatchUnsupportedError(StoreError):
+    """This back end does not delete several objects in one request."""
+
+
 class Objects(Protocol):
     """A flat space of keys. Keys are relative, `/`-separated, without empty, `.` or `..` parts."""
 
@@ -79,6 +84,14 @@ class Objects(Protocol):
 
     async def delete(self, key: str) -> None:
         """No error if there is no such object."""
+
+    @property
+    def deletions_max(self) -> int:
+        """How many keys `delete_many` takes now; 1 where there is no such request, or the server refused it."""
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        """Deletes several at once; after an error some may be gone. `BatchUnsupportedError` where the server refuses
+        to: from then on `deletions_max` is 1."""
 
     async def presign(self, key: str, seconds: int) -> str | None:
         """A URL that anybody can GET for so long; None where the back end has none."""

@@ -55,6 +55,10 @@ FULL = {"QuotaExceeded", "InsufficientStorage", "InsufficientCapacity", "XMinioS
 PRECONDITION_FAILED = {"PreconditionFailed", "412"}
 
 
+class PreconditionError(StoreError):
+    """It is not the object that was meant, or shorter than the range that was asked for."""
+
+
 class CredentialsExpiredError(PermissionError_):
     """They were good, and new ones may be had: the one refusal that is worth another try."""
 
@@ -90,6 +94,8 @@ def error_of(answer: Answer) -> SwarmError:
         return _wrong_region(answer)
     if status in {401, 403} or code in WRONG_CREDENTIALS | EXPIRED:
         return _forbidden(answer)
+    if status in {412, 416}:
+        return PreconditionError(said)
     if status == 404:
         return MissingError(f"{answer.store_url} has no {answer.key}")
     if code == "NotImplemented" or status == 501:
@@ -114,7 +120,8 @@ def _forbidden(answer: Answer) -> SwarmError:
     if answer.code == "RequestTimeTooSkewed":
         return PermissionError_(f"{answer.store_url} finds this machine's clock wrong", hint="set the clock")
     # Without s3:ListBucket a missing key is 403 as well: S3 will not say which.
-    hint = "allow s3:GetObject and s3:ListBucket, to publish also s3:PutObject; ?anonymous=1 sends no credentials"
+    rights = "s3:GetObject and s3:ListBucket, to publish also s3:PutObject, to collect garbage also s3:DeleteObject"
+    hint = f"allow {rights}; ?anonymous=1 sends no credentials"
     return PermissionError_(f"{where} is missing or forbidden ({answer.code or answer.status})", hint=hint)
 
 

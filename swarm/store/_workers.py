@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sized
 from typing import TypeVar
 
 import trio
@@ -17,6 +17,7 @@ async def for_each(items: Iterable[T], ask: Callable[[T], Awaitable[None]], *, c
 
     The first error ends the others and is raised as it came: callers catch stores' errors, not groups of them.
     """
+    workers = min(concurrency, len(items)) if isinstance(items, Sized) else concurrency
     queue = iter(items)
     errors: list[SwarmError] = []
 
@@ -29,7 +30,7 @@ async def for_each(items: Iterable[T], ask: Callable[[T], Awaitable[None]], *, c
             scope.cancel()
 
     async with trio.open_nursery() as nursery:
-        for _ in range(concurrency):
+        for _ in range(workers):
             nursery.start_soon(worker, nursery.cancel_scope)
     if errors:
         raise errors[0]

@@ -6,6 +6,7 @@ base URL, for `open_store("https://…")`; a query of the base (as CDNs sign who
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from urllib.parse import quote
@@ -101,6 +102,13 @@ class HttpObjects:
         raise PermissionError_(f"{self.url} cannot be listed: it is plain HTTP", hint=hint)
 
     async def delete(self, key: str) -> None:  # noqa: ARG002
+        raise read_only(self.url)
+
+    @property
+    def deletions_max(self) -> int:
+        return 1
+
+    async def delete_many(self, keys: Sequence[str]) -> None:  # noqa: ARG002
         raise read_only(self.url)
 
     async def presign(self, key: str, seconds: int) -> str | None:  # noqa: ARG002

@@ -78,15 +78,17 @@ async def load_identity(objects: Objects) -> Identity | None:
         ) from error
 
 
-async def begin_identity(objects: Objects, realm: Realm | None, *, is_single_writer: bool) -> Identity:
+async def begin_identity(
+    objects: Objects, realm: Realm | None, *, is_single_writer: bool, only_empty: bool = False
+) -> Identity:
     """Makes a store of an empty prefix, or finds the one that somebody made meanwhile.
 
-    `realm` begins a lost store anew, so then its blocks and versions may be there already. Raises RefusedError for a
-    place that holds anything else, and where creation is not atomic unless `is_single_writer`.
+    `realm` begins a lost store anew, so then its blocks and versions may be there already, unless `only_empty`. Raises
+    RefusedError for a place that holds anything else, and where creation is not atomic unless `is_single_writer`.
     """
     if realm is not None and len(realm) != REALM.maximum:
         raise UsageError(f"a realm has {REALM.maximum} bytes", hint=f"{2 * REALM.maximum} hex digits")
-    await _check_place(objects, is_lost_store=realm is not None)
+    await _check_place(objects, is_lost_store=realm is not None and not only_empty)
     is_atomic = await creates_atomically(objects)
     if not (is_atomic or is_single_writer):
         raise not_atomic(objects.url)
@@ -123,7 +125,7 @@ async def _check_place(objects: Objects, *, is_lost_store: bool) -> None:
         raise RefusedError(f"{objects.url} is no swarm store and holds other things ({foreign!r})", hint=hint)
     remains = next((listed.key for listed in page.objects if not listed.key.startswith(PUBLISHING)), None)
     if remains is not None and remains != IDENTITY_KEY and not is_lost_store:
-        hint = "restore swarm.cbor, or --realm HEX begins the store anew under its old realm; nothing was touched"
+        hint = "restore swarm.cbor, or swarm seed --realm HEX begins it anew under its old realm; nothing was touched"
         raise RefusedError(f"{objects.url} has lost its swarm.cbor (it holds {remains!r})", hint=hint)
 
 

@@ -53,6 +53,15 @@ def version_key(version: VersionId) -> str:
     return f"{VERSIONS}{version.hex()}"
 
 
+def version_of_key(key: str) -> VersionId | None:
+    """The version whose root a key under `versions/` holds; None for what is no root's key."""
+    try:
+        version = VersionId(bytes.fromhex(key.removeprefix(VERSIONS)))
+    except ValueError:
+        return None
+    return version if len(version) == DIGEST_BYTES and key == version_key(version) else None
+
+
 def history_prefix(name: str, tag: str) -> str:
     return f"{HISTORY}{name}/{tag}/"
 

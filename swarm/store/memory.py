@@ -5,6 +5,8 @@ Create is atomic because nothing awaits between the look and the write.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import trio
 
 from swarm.errors import CorruptError, MissingError
@@ -68,6 +70,14 @@ class MemoryObjects:
     async def delete(self, key: str) -> None:
         await trio.lowlevel.checkpoint()
         self._space.pop(check_key(key), None)
+
+    @property
+    def deletions_max(self) -> int:
+        return 1
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            await self.delete(key)
 
     async def presign(self, key: str, seconds: int) -> str | None:  # noqa: ARG002
         await trio.lowlevel.checkpoint()

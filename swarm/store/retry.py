@@ -8,7 +8,7 @@ Bounded by a count; what is still unavailable then is raised as it came, `is_slo
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,13 +41,29 @@ class Backoff:
         return rng.uniform(0.0, min(self.ceiling_max_s, self.first_ceiling_s * 2 ** (failures - 1)))
 
 
+class Retry:
+    """Calls again what was unavailable."""
+
+    def __init__(self, backoff: Backoff, rng: random.Random) -> None:
+        self._backoff = backoff
+        self._rng = rng
+
+    async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The first answer, or the last error."""
+        for failures in range(1, self._backoff.attempts):
+            try:
+                return await attempt()
+            except UnavailableError:
+                await trio.sleep(self._backoff.wait_s(failures, self._rng))
+        return await attempt()
+
+
 class Retrying:
     """`inner` with every call repeated while it is unavailable; `once` is `inner` itself."""
 
     def __init__(self, inner: Objects, backoff: Backoff, rng: random.Random) -> None:
         self.once = inner
-        self._backoff = backoff
-        self._rng = rng
+        self._retry = Retry(backoff, rng)
         self.url = inner.url
 
     async def get(self, key: str, *, max_bytes: int, moved: Moved | None = None) -> Body:
@@ -77,6 +93,23 @@ class Retrying:
     async def delete(self, key: str) -> None:
         await self._retry(lambda: self.once.delete(key))
 
+    @property
+    def deletions_max(self) -> int:
+        return self.once.deletions_max
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        await self._retry(lambda: self.once.delete_many(keys))
+
+    async def delete_checked(self, keys: Sequence[str], check: Callable[[], Awaitable[None]]) -> None:
+        """Deletes one or several. `check` is asked before every attempt, because between two of them a machine may have
+        slept for days."""
+
+        async def attempt() -> None:
+            await check()
+            await (self.once.delete_many(keys) if len(keys) > 1 else self.once.delete(keys[0]))
+
+        await self._retry(attempt)
+
     async def presign(self, key: str, seconds: int) -> str | None:
         return await self._retry(lambda: self.once.presign(key, seconds))
 
@@ -85,14 +118,6 @@ class Retrying:
 
     async def aclose(self) -> None:
         await self.once.aclose()
-
-    async def _retry(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        for failures in range(1, self._backoff.attempts):
-            try:
-                return await attempt()
-            except UnavailableError:
-                await trio.sleep(self._backoff.wait_s(failures, self._rng))
-        return await attempt()
 
     async def _is_there(self, key: str, data: Body) -> bool:
         try:

@@ -8,7 +8,7 @@ off: `retry` does them, where they can be cancelled and counted.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -32,8 +32,9 @@ from swarm.errors import (
     UsageError,
 )
 from swarm.store._http_reader import HttpReader
-from swarm.store._objects import Body, Listed, Page, Stat, check_key
+from swarm.store._objects import BatchUnsupportedError, Body, Listed, Page, Stat, check_key
 from swarm.store._reading import Moved, Reading, in_thread, read_in_thread
+from swarm.store._s3_deletion import KEYS_MAX, check_keys, refuses_batches
 from swarm.store._s3_errors import PRECONDITION_FAILED, Answer, CredentialsExpiredError, error_of
 from swarm.store._s3_parameters import is_aws, payer_parameters, read_parameters, write_parameters
 from swarm.store.layout import IDENTITY_KEY
@@ -150,6 +151,7 @@ class S3Objects:
         self._options = options
         self._reader = HttpReader(options, self._refusal, ca_bundle=self._clients.ca_bundle)
         self._has_read = False
+        self._takes_batches = True
         self._takes_urls = options.sse_c_key is None  # that one is a header, which no URL carries
         self._read = read_parameters(options)
         self._write = write_parameters(options)
@@ -203,6 +205,27 @@ class S3Objects:
             client.delete_object(Bucket=self._bucket, Key=self._full(key))
 
         await self._in_thread(key, work, is_writing=True)
+
+    @property
+    def deletions_max(self) -> int:
+        return KEYS_MAX if self._takes_batches else 1
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        full: list[Any] = [{"Key": self._full(key)} for key in keys]
+
+        def work(client: S3Client) -> list[Any]:
+            try:
+                what: Any = {"Objects": full, "Quiet": True}
+                answer = client.delete_objects(Bucket=self._bucket, Delete=what, **payer_parameters(self._options))
+            except boto.ClientError as error:
+                if not refuses_batches(self._answer(error, "")):
+                    raise
+                self._takes_batches = False
+                raise BatchUnsupportedError(f"{self.url} does not delete several objects at once") from error
+            return list(answer.get("Errors", ()))
+
+        refused = await self._in_thread("", work, is_writing=True)
+        check_keys(refused, Answer("", 0, "", self.url, ""), self._prefix)
 
     async def presign(self, key: str, seconds: int) -> str | None:
         """None under SSE-C: who reads such an object must send the key itself. Temporary credentials may end sooner."""

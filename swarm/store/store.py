@@ -7,20 +7,24 @@ it does not decide: who is trusted, which tag record of several sources is the n
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
 
-from swarm.errors import UsageError
+from swarm.errors import UnavailableError, UsageError
 from swarm.protocol.bounds import BLOCK_BYTES_MAX
 from swarm.protocol.ids import BlockId, Realm, VersionId
 from swarm.store._objects import Objects
 from swarm.store._reading import Moved
+from swarm.store._workers import for_each
 from swarm.store.blocks import Blocks
+from swarm.store.collected import Collected, Request
+from swarm.store.collected import Progress as CollectProgress
+from swarm.store.collection import Collection
 from swarm.store.commit import Commit
-from swarm.store.condemned import load_condemned
+from swarm.store.condemned import Run, in_the_way, load_runs
 from swarm.store.history import HISTORY_RECORDS_MAX, TagHistory
 from swarm.store.identity import CreateClass, Identity, begin_identity, check_realm, load_identity, no_store
 from swarm.store.layout import block_key
@@ -29,6 +33,11 @@ from swarm.store.names import Names
 from swarm.store.options import StoreOptions, StoreUrl, options_of, parse_store_url
 from swarm.store.presence import Presence, Progress
 from swarm.store.retry import Backoff, Retrying
+from swarm.store.sweep import Rules
+
+SWEEP_POLL_S = 5.0
+SWEEP_WAIT_MAX_S = 1800.0
+"""A publisher waits so long for the end of a collection of garbage that deletes what he needs: a million deletions."""
 
 
 class Store:
@@ -43,7 +52,8 @@ class Store:
         self._blocks = Blocks(objects)
         self._blocks_once = Blocks(objects.once)
         self._presence = Presence(objects, options.concurrency)
-        self._condemned: dict[BlockId, int] | None = None
+        self._runs: list[Run] | None = None
+        self._marker: Marker | None = None
 
     @property
     def is_initialised(self) -> bool:
@@ -60,17 +70,18 @@ class Store:
         """Whether two producers at once are prevented or only detected."""
         return self._known().create_class
 
-    async def initialise(self, realm: Realm | None = None) -> Realm:
+    async def initialise(self, realm: Realm | None = None, *, only_empty: bool = False) -> Realm:
         """Makes a store where there is none; one that is there is left as it is. Returns its realm.
 
-        `realm` begins a lost store anew. Raises RefusedError for a place that holds other things (nothing is touched),
-        or that cannot create atomically without `single_writer`; ConflictError if the store there has another realm.
+        `realm` begins a lost store anew, but with `only_empty` nothing but an empty place. Raises RefusedError for a
+        place that holds other things (nothing is touched), or that cannot create atomically without `single_writer`;
+        ConflictError if the store there has another realm.
         """
         if self._identity is None:
             self._identity = await load_identity(self._objects)
         if self._identity is None:
             single = self._options.single_writer
-            self._identity = await begin_identity(self._objects, realm, is_single_writer=single)
+            self._identity = await begin_identity(self._objects, realm, is_single_writer=single, only_empty=only_empty)
         return check_realm(self._identity, realm, self.url).realm
 
     # --- blocks and roots
@@ -91,7 +102,7 @@ class Store:
         there is no second look."""
         self._known()
         if not is_missing:
-            is_missing = block in await self._known_condemned()
+            is_missing = await self._may_be_condemned(block)
         return await self._blocks.put(block, data, is_missing=is_missing)
 
     async def missing_blocks(self, blocks: Iterable[BlockId], progress: Progress | None = None) -> set[BlockId]:
@@ -106,10 +117,26 @@ class Store:
 
     async def condemned(self, blocks: Iterable[BlockId]) -> set[BlockId]:
         """Which of `blocks` a collection of garbage has condemned, and nobody has written since. Reads `gc/` anew: a
-        publisher asks again before it commits, and writes these again."""
+        publisher asks again before it commits, naming its root too, and writes these again.
+
+        Waits while any of them is being deleted. Raises UnavailableError where that lasts half an hour.
+        """
         self._known()
-        self._condemned = await load_condemned(self._objects)
-        return {block for block in self._condemned.keys() & set(blocks) if await self._is_condemned(block)}
+        wanted = set(blocks)
+        runs = await self._settled_runs(wanted)
+        times_ms: dict[BlockId, int] = {}
+        for run in runs:
+            for block in run.condemnation.among(wanted):
+                times_ms[block] = max(run.condemnation.time_ms, times_ms.get(block, 0))
+        found: set[BlockId] = set()
+
+        async def look(block: BlockId) -> None:
+            stat = await self._objects.stat(block_key(block))
+            if stat is None or stat.modified_s * 1000 <= times_ms[block]:
+                found.add(block)
+
+        await for_each(sorted(times_ms), look, concurrency=self._options.concurrency)
+        return found
 
     async def get_root(self, version: VersionId) -> bytes:
         """A version's root, verified. Raises as `get_block` does."""
@@ -140,6 +167,11 @@ class Store:
         """Makes `record` the tag's newest; may be repeated. Raises ConflictError (`.newest`), TrustError (realm)."""
         await self._history().commit(record)
 
+    async def adopt_tag(self, record: bytes, before: Mapping[int, bytes]) -> bool:
+        """Makes a record of another store of this realm the tag's newest, with those `before` it, by number, that are
+        known. False where what is here is as new. Raises ConflictError (histories have parted), TrustError (realm)."""
+        return await self._history().adopt(record, before)
+
     async def name_chain(self, name: str) -> tuple[bytes, ...]:
         """The name's records, n = 0 first; empty if nobody claimed it. Raises CorruptError, ForkError, TrustError."""
         return await self._names().chain(name)
@@ -156,13 +188,38 @@ class Store:
         """The tags of a name, sorted; those that were untagged are among them, their newest record says so."""
         return await self._history().tags(name)
 
+    async def has_tag_record(self, name: str, tag: str, seq: int) -> bool:
+        """Whether a tag has had its record number `seq`: one HEAD, for who polls whether `seq - 1` is still the newest.
+
+        Raises PermissionError_ where "missing" cannot be told from "forbidden" (no s3:ListBucket).
+        """
+        return await self._history().has(name, tag, seq)
+
+    async def tags_state(self, name: str) -> bytes:
+        """32 bytes that change when a tag of a name is made or moves (its pointer's time in the store): one listing,
+        for who polls many tags. Two moves within the resolution of the store's times may look like one."""
+        return await self._history().tags_state(name)
+
     # --- publishing
 
-    def publishing(self) -> AbstractAsyncContextManager[Marker]:
+    @asynccontextmanager
+    async def publishing(self) -> AsyncIterator[Marker]:
         """A publisher's marker, kept while the block runs: entered before the first look at what is there. Its
-        `check_age` is called right before the commit."""
+        `check_age` is called right before the commit, and `is_kept` after it."""
         self._commit().check()
-        return marked(self._objects)
+        async with marked(self._objects) as marker:
+            before, self._marker = self._marker, marker
+            try:
+                yield marker
+            finally:
+                self._marker = before
+
+    async def collect(
+        self, request: Request, rules: Rules | None = None, progress: CollectProgress = lambda *_: None
+    ) -> Collected:
+        """Removes what no kept version needs (`collection`). Raises CorruptError where a kept version cannot be read:
+        nothing was deleted then. ConflictError, RefusedError."""
+        return await Collection(self._objects, self._known(), request, rules or Rules(), progress).run()
 
     async def server_time(self) -> float:
         """Unix seconds by the store's own clock: S3 refuses signatures made 15 min off it."""
@@ -187,14 +244,25 @@ class Store:
     def _names(self) -> Names:
         return Names(self._objects, self._known(), self._commit())
 
-    async def _known_condemned(self) -> dict[BlockId, int]:
-        if self._condemned is None:
-            self._condemned = await load_condemned(self._objects)
-        return self._condemned
+    async def _may_be_condemned(self, block: BlockId) -> bool:
+        if self._runs is None:
+            self._runs = await load_runs(self._objects)
+        return any(run.condemnation.among({block}) for run in self._runs)
 
-    async def _is_condemned(self, block: BlockId) -> bool:
-        stat = await self._objects.stat(block_key(block))
-        return stat is None or stat.modified_s * 1000 <= (self._condemned or {}).get(block, 0)
+    async def _settled_runs(self, wanted: set[BlockId]) -> list[Run]:
+        """The runs, none of which is deleting what is `wanted`."""
+        marker = self._marker.run if self._marker is not None else None
+        deadline = trio.current_time() + SWEEP_WAIT_MAX_S
+        while True:
+            self._runs = await load_runs(self._objects)
+            if not any(run.condemnation.is_swept_now for run in self._runs):
+                return self._runs
+            if not in_the_way(self._runs, wanted, marker, await self._objects.server_time()):
+                return self._runs
+            if trio.current_time() > deadline:
+                message = f"a collection of garbage in {self.url} is deleting what this version needs"
+                raise UnavailableError(message, hint="swarm gc --store URL finishes it; then publish again")
+            await trio.sleep(SWEEP_POLL_S)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -52,6 +52,14 @@ class Faulty:
     async def delete(self, key: str) -> None:
         self._before("delete", key)
         await self.inner.delete(key)
+
+    @property
+    def deletions_max(self) -> int:
+        return self.inner.deletions_max
+
+    async def delete_many(self, keys: Sequence[str]) -> None:
+        self._before("delete", keys[0])
+        await self.inner.delete_many(keys)
 
     async def presign(self, key: str, seconds: int) -> str | None:
         self._before("presign", key)

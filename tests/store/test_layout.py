@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from swarm.errors import CorruptError, DecodeError, InternalError, RefusedError, UsageError
+from swarm.protocol.cbor import decode
 from swarm.protocol.ids import BlockId, Realm, VersionId
 from swarm.store import layout
 from swarm.store._objects import check_key
 from swarm.store.blocks import decode_block, encode_block
-from swarm.store.condemned import Condemnation, decode_condemnation, encode_condemnation
+from swarm.store.condemned import Condemnation, State, decode_condemnation, encode_condemnation
 from swarm.store.identity import CreateClass, Identity, decode_identity, encode_identity
 
 BLOCK = BlockId(bytes.fromhex("ab" * 32))
@@ -131,3 +133,13 @@ def test_condemnations_come_back(time_ms: int, blocks: list[bytes], markers: lis
 def test_any_bytes_are_a_condemnation_or_an_error_of_ours(data: bytes) -> None:
     with suppress(DecodeError):
         assert len(decode_condemnation(data).blocks) % 32 == 0
+
+
+def test_who_does_not_know_that_he_must_wait_for_a_sweep_refuses() -> None:
+    """`required` names the state while blocks are being deleted, and only then; without it the old bytes stay."""
+    plain = Condemnation(5, bytes(32), ("run",))
+    assert decode(encode_condemnation(plain), max_bytes=1000) == {0: 1, 1: [], 2: 5, 3: bytes(32), 4: ["run"]}
+    for state in State:
+        found = decode(encode_condemnation(replace(plain, state=state)), max_bytes=1000)
+        assert found[1] == ([5] if state in {State.CLAIMED, State.SWEEPING} else [])
+        assert decode_condemnation(encode_condemnation(replace(plain, state=state))).state is state

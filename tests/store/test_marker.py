@@ -7,8 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from swarm.errors import UnavailableError
+from swarm.store.ages import COMMIT_AGE_MAX_S, RENEW_INTERVAL_S
 from swarm.store.layout import marker_key
-from swarm.store.marker import COMMIT_AGE_MAX_S, RENEW_INTERVAL_S, marked
+from swarm.store.marker import marked
 from swarm.store.memory import MemoryObjects, forget
 from tests.store.faults import Faulty, times
 
