@@ -16,6 +16,7 @@ from swarm.errors import RefusedError
 from swarm.holdings.lock import Lock, owner, try_lock
 from swarm.holdings.oserror import shown, translated
 from swarm.holdings.place import INSIDE
+from swarm.holdings.relinked import Relinked
 from swarm.holdings.tree import Tree
 
 TREE = b"tree"
@@ -25,11 +26,12 @@ LOCK = b"lock"
 
 class Area:
     """An area whose lock this process holds. Made by `take`; `release` keeps it for the next run. `made`: directories
-    above it that were made for it, the lowest first."""
+    above it that were made for it, the lowest first. `relinked`: who removes the area settles it."""
 
     def __init__(self, path: bytes, lock: Lock, made: list[bytes]) -> None:
         self.path = path
         self.files = Tree(path)
+        self.relinked = Relinked()
         self._lock = lock
         self._made = made
 
@@ -40,7 +42,7 @@ class Area:
     def remove(self) -> None:
         """Removes everything in it, and the area. Only swarm writes here, so that nothing is asked."""
         with translated(f"remove {shown(self.path)}"):
-            remove_below(self.files)
+            remove_below(self.files, self.relinked)
             self.files.close()
             with suppress(FileNotFoundError):
                 os.rmdir(self.path)
@@ -82,7 +84,7 @@ def try_take(path: bytes, *, make: bool = False) -> Area | None:
             return Area(path, lock, made) if lock is not None else None
 
 
-def remove_below(tree: Tree, path: bytes = b"") -> None:
+def remove_below(tree: Tree, relinked: Relinked, path: bytes = b"") -> None:
     """Removes all that is in a directory of a tree, also what its modes forbid."""
     for name in tree.names(path):
         below = path + b"/" + name if path else name
@@ -90,11 +92,12 @@ def remove_below(tree: Tree, path: bytes = b"") -> None:
         if found is None:
             continue
         if not found.is_directory:
+            relinked.note_unlink(found.status)
             tree.unlink(below)
             continue
         if stat.S_IMODE(found.status.st_mode) & 0o700 != 0o700:
             tree.set_mode(below, 0o700)
-        remove_below(tree, below)
+        remove_below(tree, relinked, below)
         tree.rmdir(below)
 
 

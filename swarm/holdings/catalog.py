@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from swarm.dataset.entries import Signature
 from swarm.holdings.held import Held, TouchedError
 from swarm.holdings.index import Index as Database
 from swarm.holdings.manifests import Manifests
@@ -154,12 +155,20 @@ class Catalog:
 
     def withdraw(self, held: Held, numbers: Iterable[int]) -> None:
         """These files of a holding are no longer what was recorded."""
-        gone = tuple(numbers)
+        gone = tuple(self._not_renewed(held, numbers))
         if not gone:
             return
         lost = held.forget(gone)
         self.index.change_signatures(held.record.id, lambda data: _without(data, gone))
         self._note(held, lost)
+
+    def renew(self, record: HoldingRecord, fresh: Mapping[int, Signature]) -> None:
+        """These files look otherwise than recorded by our own doing, and still hold what they held."""
+        self.index.change_signatures(record.id, lambda data: _renewed(data, fresh))
+        with self._lock:
+            held = self._held.get(record.id)
+        if held is not None:
+            held.renew(fresh)
 
     def adopt(self, held: Held, signatures: Signatures) -> None:
         """A survey has looked at all files: those that are right count, the others do not."""
@@ -188,6 +197,19 @@ class Catalog:
         if held is not None:
             held.close()
 
+    def _not_renewed(self, held: Held, numbers: Iterable[int]) -> list[int]:
+        """Another process may have given these files names, or taken some away, and said so in the index. Returns the
+        others."""
+        wanted = list(numbers)
+        data = self.index.signatures(held.record.id) if wanted else None
+        known = Signatures.from_bytes(data or b"")
+        if len(known) != len(held.signatures):
+            return wanted
+        fresh = {number: known[number] for number in wanted if known.is_known(number)}
+        fresh = {number: one for number, one in fresh.items() if one != held.signatures[number]}
+        held.renew(fresh)
+        return [number for number in wanted if number not in fresh]
+
     def _note(self, held: Held, lost: Bitfield) -> None:
         with self._lock:
             if not lost.is_empty:
@@ -207,6 +229,14 @@ class Catalog:
         alive = {record.id for record in self._records}
         for number in [number for number in self._held if number not in alive]:
             self._held.pop(number).close()
+
+
+def _renewed(data: bytes, fresh: Mapping[int, Signature]) -> bytes:
+    signatures = Signatures.from_bytes(data)
+    for number, signature in fresh.items():
+        if signatures.is_known(number):
+            signatures[number] = signature
+    return signatures.to_bytes()
 
 
 def _without(data: bytes, numbers: tuple[int, ...]) -> bytes:

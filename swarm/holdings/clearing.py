@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from swarm.holdings.place import INSIDE
+from swarm.holdings.relinked import Relinked
 from swarm.holdings.scope import Scope
 from swarm.holdings.signature import Signatures, is_untouched
 from swarm.holdings.survey import Tick, has_right_bytes
@@ -29,15 +30,23 @@ ARMFUL = 64
 
 class Clearing:
     """Takes entries of a version out of a directory. `known`: a file with another signature goes only if it still has
-    the version's bytes, or `with_edited`. Raises OSError."""
+    the version's bytes, or `with_edited`. `relinked` hears of files that have other names. Raises OSError."""
 
     def __init__(
-        self, tree: Tree, version: Version, known: Signatures, tick: Tick, *, with_edited: bool = False
+        self,
+        tree: Tree,
+        version: Version,
+        known: Signatures,
+        tick: Tick,
+        relinked: Relinked,
+        *,
+        with_edited: bool = False,
     ) -> None:
         self._tree = tree
         self._version = version
         self._known = known
         self._tick = tick
+        self._relinked = relinked
         self._with_edited = with_edited
 
     def clear(self, scope: Scope) -> None:
@@ -74,6 +83,7 @@ class Clearing:
         with suppress(OSError):  # said by the closer look, if it meets it again
             found = self._tree.find(entry.path)
             if found is not None and is_untouched(self._known[number], found.status):
+                self._relinked.note_unlink(found.status)
                 self._tree.unlink(entry.path)
                 return True
         return False
@@ -89,6 +99,7 @@ class Clearing:
                 with suppress(OSError):
                     self._tree.rmdir(entry.path)
         elif self._with_edited or self._is_ours(number, entry, found.status):
+            self._relinked.note_unlink(found.status)
             self._tree.unlink(entry.path)
 
     def _is_ours(self, number: int, entry: Entry, status: os.stat_result) -> bool:

@@ -9,16 +9,19 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
+from swarm.dataset.entries import Signature
 from swarm.dataset.layout import Piece
 from swarm.errors import VerificationError
 from swarm.holdings.descriptors import Descriptors
+from swarm.holdings.file_bytes import read_exactly
 from swarm.holdings.oserror import is_missing
 from swarm.holdings.record import HoldingRecord
 from swarm.holdings.scope import Body, Scope, of_bytes
 from swarm.holdings.signature import Signatures, is_untouched
-from swarm.holdings.staged import KEPT_OPEN_BYTES_MIN, read_exactly
+from swarm.holdings.staged import KEPT_OPEN_BYTES_MIN
 from swarm.holdings.tree import Tree
 from swarm.protocol.bitfield import Bitfield
 from swarm.protocol.ids import digest
@@ -74,6 +77,34 @@ class Held:
             raise TouchedError(touched)
         return None
 
+    def read_range(self, blocks: Sequence[int]) -> list[memoryview] | None:
+        """Blocks that follow each other in the stream (`follows`), read as one; each verified. None where one of them
+        is not right, or not held: `read` finds out which. Raises OSError."""
+        lengths = [self.body.version.block_lengths[block] for block in blocks]
+        buffer = memoryview(bytearray(sum(lengths)))
+        position = 0
+        try:
+            for piece in self.body.layout.pieces(self.body.offsets(blocks[0])[0], len(buffer)):
+                if not self.signatures.is_known(piece.number):
+                    return None
+                self._fill(piece, buffer[position : position + piece.length])
+                position += piece.length
+        except TouchedError:
+            return None
+        except OSError as error:
+            if error.errno == errno.EIO:
+                return None
+            raise
+        ends = list(accumulate(lengths))
+        parts = [buffer[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+        ids = self.body.version.block_ids
+        return parts if all(digest(part) == ids[block] for part, block in zip(parts, blocks, strict=True)) else None
+
+    def follows(self, block: int, other: int) -> bool:
+        """Whether `other` comes right after `block`, where both come first in the stream."""
+        start = self.body.offsets(block)[0]
+        return self.body.offsets(other)[0] == start + self.body.version.block_lengths[block]
+
     def forget(self, numbers: Iterable[int]) -> Bitfield:
         """These files are no longer held. Returns the blocks that went with them."""
         gone = tuple(numbers)
@@ -97,6 +128,13 @@ class Held:
             self.signatures = signatures
             self.have = self._readable()
             return before - self.have
+
+    def renew(self, fresh: Mapping[int, Signature]) -> None:
+        """These files look otherwise by our own doing, and still hold what they held."""
+        with self._lock:
+            for number, signature in fresh.items():
+                if self.signatures.is_known(number):
+                    self.signatures[number] = signature
 
     def touched(self) -> list[int]:
         """Looks at all files' stats: numbers of those that were believed and are no longer what was recorded."""
@@ -124,6 +162,27 @@ class Held:
             return self._read_checked(descriptor, piece)
         finally:
             os.close(descriptor)
+
+    def _fill(self, piece: Piece, view: memoryview) -> None:
+        if self.body.layout.size(piece.number) >= KEPT_OPEN_BYTES_MIN:
+            with self._open.borrow(piece.number, lambda: self._open_file(piece.number)) as descriptor:
+                self._fill_checked(descriptor, piece, view)
+            return
+        descriptor = self._open_file(piece.number)
+        try:
+            self._fill_checked(descriptor, piece, view)
+        finally:
+            os.close(descriptor)
+
+    def _fill_checked(self, descriptor: int, piece: Piece, view: memoryview) -> None:
+        if not is_untouched(self.signatures[piece.number], os.fstat(descriptor)):
+            raise TouchedError([piece.number])
+        position = 0
+        while position < len(view):
+            count = os.preadv(descriptor, [view[position:]], piece.offset + position)
+            if not count:
+                raise TouchedError([piece.number])
+            position += count
 
     def _read_checked(self, descriptor: int, piece: Piece) -> bytes:
         if not is_untouched(self.signatures[piece.number], os.fstat(descriptor)):

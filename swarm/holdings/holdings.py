@@ -10,7 +10,7 @@ async with open_holdings(home) as holdings:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -21,24 +21,28 @@ from swarm.dataset.entries import Scan
 from swarm.dataset.selection import Selection
 from swarm.errors import InternalError, NotFoundError, RefusedError
 from swarm.holdings.catalog import Catalog
-from swarm.holdings.commit import recover_at
 from swarm.holdings.desk import Desk, open_desk
 from swarm.holdings.home import Home
 from swarm.holdings.lock import Lock, owner, try_lock
 from swarm.holdings.opening import open_catalog
 from swarm.holdings.oserror import real, shown, translated
+from swarm.holdings.pins import Pins
 from swarm.holdings.plan import Plan, Wish, make_plan, survey_held
 from swarm.holdings.preview import Preview, preview
-from swarm.holdings.record import HoldingRecord
+from swarm.holdings.pruning import Pruned, Pruning, Targets
+from swarm.holdings.record import HoldingKind, HoldingRecord
+from swarm.holdings.recovery import recover_at
 from swarm.holdings.removal import Removed, remove
 from swarm.holdings.report import Report, report
 from swarm.holdings.scope import Scope, selected
 from swarm.holdings.source import add_source
 from swarm.holdings.staging import Staging
 from swarm.holdings.survey import Tick
+from swarm.holdings.unseen import is_likely, unseen
 from swarm.holdings.workers import Workers
 from swarm.protocol.bitfield import Bitfield
 from swarm.protocol.ids import BlockId, Index, Runs, VersionId
+from swarm.protocol.manifest import Root
 from swarm.protocol.version import Version
 
 LOCK_RETRY_S = 0.25
@@ -107,6 +111,15 @@ class Holdings:
         """Assembled, if root and all pages are here."""
         body = await self._workers.slow(partial(self._catalog.body, version))
         return None if body is None else body.version
+
+    async def unseen(self, dest: Path, version: VersionId, root: Root, ids: Sequence[BlockId]) -> Bitfield:
+        """A bit for each of `ids`, blocks of a version, that a fetch into `dest` will surely need from elsewhere."""
+        return await self._workers.slow(partial(self._unseen, real(dest), version, root, ids))
+
+    def _unseen(self, dest: bytes, version: VersionId, root: Root, ids: Sequence[BlockId]) -> Bitfield:
+        with translated(f"look at {shown(dest)}"):
+            is_likely_ = is_likely(self._catalog, dest, root, version)
+            return unseen(self._catalog, ids) if is_likely_ else Bitfield(len(ids))
 
     # --- blocks ---------------------------------------------------------------------------------
 
@@ -203,16 +216,41 @@ class Holdings:
         with await self._lock(path, None):
             return await self._workers.slow(partial(remove, self._catalog, path, self._workers.ticker(progress)))
 
+    async def prune(self, targets: Targets, progress: Progress | None = None) -> Pruned:
+        """Takes holdings away until `targets` are met, the oldest first; see `pruning`. Raises PermissionError_."""
+        tick = self._workers.ticker(progress)
+        pins = await self._workers.slow(Pins(self._home.directory).all)
+        pruning = Pruning(self._catalog, pins, targets, partial(self._remove_now, tick), tick)
+        pruned = await self._workers.slow(pruning.run)
+        self._tell_losses()
+        return pruned
+
+    def _remove_now(self, tick: Tick, dest: bytes) -> Removed:
+        """In a thread. Raises RefusedError where another command is at it."""
+        path = self._home.destination_lock(dest)
+        with translated(f"lock {shown(dest)}"):
+            lock = try_lock(path)
+        if lock is None:
+            raise RefusedError(f"another swarm command (process {owner(path)}) is at work on {shown(dest)}")
+        with lock:
+            return remove(self._catalog, dest, tick)
+
     # --- staging --------------------------------------------------------------------------------
 
     async def plan(
-        self, version: Version, dest: Path, selection: Selection = EVERYTHING, *, repair: bool = False
+        self,
+        version: Version,
+        dest: Path,
+        selection: Selection = EVERYTHING,
+        *,
+        repair: bool = False,
+        in_place: bool = False,
     ) -> Preview:
         """What `stage` would do, for `--dry-run`: raises what it would refuse with, and writes nothing."""
-        asked = partial(Wish, repair=repair)
+        asked = partial(Wish, repair=repair, in_place=in_place)
         tick = self._workers.ticker(None)
         plan = await self._workers.slow(partial(self._plan, version, real(dest), selection, asked, tick))
-        return await self._workers.slow(partial(preview, plan))
+        return await self._workers.slow(partial(preview, self._catalog, plan))
 
     @asynccontextmanager
     async def stage(
@@ -224,21 +262,35 @@ class Holdings:
         label: str = "",
         repair: bool = False,
         atomic: bool = False,
+        share: Path | None = None,
+        in_place: bool = False,
         on_wait: Callable[[str], None] | None = None,
         progress: Progress | None = None,
     ) -> AsyncIterator[Staging]:
         """Begins, or goes on with, making `dest` hold what `selection` takes of a version. Root and pages are kept.
 
-        `label` is what people call it. `repair` puts edited files back. `atomic`: one step or not at all. Where
-        another command is at work on `dest`, `on_wait` hears who and this waits; without it this raises. `progress`
-        hears bytes of an earlier run that are hashed again. What is staged stays there when this ends without a
-        commit.
+        `label` is what people call it. `repair` puts edited files back. `atomic`: one step or not at all. `in_place`:
+        file by file, with room for one of the changed files; where the commit says that it is not the end, the same is
+        staged again. `share`: files whose bytes, mode and time are the same may be the same files (by hard link) as
+        those of holdings below this directory, where the file system has no clones: for versions side by side, which
+        nobody edits.
+
+        Where another command is at work on `dest`, `on_wait` hears who and this waits; without it this raises.
+        `progress` hears bytes of an earlier run that are hashed again. What is staged stays there when this ends
+        without a commit.
 
         Raises UsageError (DEST is not ours), EditedFilesError, NoSpaceError, RefusedError, PermissionError_.
         """
         path = real(dest)
         with await self._lock(path, on_wait):
-            asked = partial(Wish, label=label, repair=repair, atomic=atomic)
+            asked = partial(
+                Wish,
+                label=label,
+                repair=repair,
+                atomic=atomic,
+                share=None if share is None else real(share),
+                in_place=in_place,
+            )
             tick = self._workers.ticker(progress)
             plan, desk = await self._workers.slow(partial(self._open_desk, version, path, selection, asked, tick))
             self._tell_losses()
@@ -272,7 +324,14 @@ class Holdings:
                 hint="fetch it again",
             )
         with translated(f"verify {shown(record.directory)}"):
-            return report(record, survey_held(self._catalog, held, tick, deep=True))
+            found = survey_held(self._catalog, held, tick, deep=True)
+            old = None
+            if record.kind is HoldingKind.INCOMING:
+                records = self._catalog.at(record.directory)
+                old = next((each for each in records if each.kind is HoldingKind.FETCHED), None)
+            before = self._catalog.held(old) if old is not None else None
+            was = survey_held(self._catalog, before, tick, deep=True) if before is not None else None
+            return report(record, found, was)
 
     async def _lock(self, dest: bytes, on_wait: Callable[[str], None] | None) -> Lock:
         """Only one command at a time writes to a DEST."""

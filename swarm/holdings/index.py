@@ -25,6 +25,9 @@ BUSY_TIMEOUT_S = 30.0
 SOURCE_VERSIONS_MAX = 8
 """Of one directory: who follows its newest version may still ask for what an older one had in common with it."""
 
+_IN_PLACE = 2
+"""`pending.is_exchange` of a part of an update in place."""
+
 _HOLDING = "id, kind, version, directory, label, time, follows_links, is_file, selected"
 _PENDING = "dest, area, is_exchange, tree_device, tree_inode, version, label, selected, staged, signatures"
 
@@ -144,7 +147,8 @@ class Index:
     def begin_commit(self, commit: PendingRecord) -> None:
         """On the disk when this returns."""
         device, inode = commit.tree
-        values = (commit.dest, commit.area, commit.is_exchange, _signed(device), _signed(inode), commit.version)
+        how = _IN_PLACE if commit.is_in_place else int(commit.is_exchange)
+        values = (commit.dest, commit.area, how, _signed(device), _signed(inode), commit.version)
         more = (commit.label, commit.selected, commit.staged, commit.signatures)
         with self._writing() as connection:
             connection.execute(
@@ -155,14 +159,14 @@ class Index:
     def end_commit(self, commit: PendingRecord, signatures: bytes) -> None:
         """DEST is what the commit says: it becomes a holding, in place of the one that was there."""
         with self._writing() as connection:
-            connection.execute("DELETE FROM holding WHERE directory = ? AND kind = 0", (commit.dest,))
-            connection.execute(
-                "INSERT INTO holding"
-                " (kind, version, directory, label, time, follows_links, is_file, selected, signatures)"
-                " VALUES (0, ?, ?, ?, ?, 0, 0, ?, ?)",
-                (commit.version, commit.dest, commit.label, int(time.time()), commit.selected, signatures),
-            )
-            connection.execute("DELETE FROM pending WHERE dest = ?", (commit.dest,))
+            connection.execute("DELETE FROM holding WHERE directory = ? AND kind IN (0, 2)", (commit.dest,))
+            _hold(connection, 0, commit, signatures)
+
+    def end_part(self, commit: PendingRecord, signatures: bytes) -> None:
+        """A part of an update in place is done: DEST holds what `signatures` knows of the new version."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM holding WHERE directory = ? AND kind = 2", (commit.dest,))
+            _hold(connection, 2, commit, signatures)
 
     def drop_commit(self, dest: bytes) -> None:
         """DEST was not touched."""
@@ -209,7 +213,8 @@ def _pending(row: tuple[object, ...]) -> PendingRecord:
     return PendingRecord(
         dest=_bytes(dest),
         area=_bytes(area),
-        is_exchange=bool(is_exchange),
+        is_exchange=is_exchange == 1,
+        is_in_place=is_exchange == _IN_PLACE,
         tree=(_unsigned(device), _unsigned(inode)),
         version=VersionId(_bytes(version)),
         label=str(label),
@@ -232,3 +237,13 @@ def _signed(number: int) -> int:
 
 def _unsigned(value: object) -> int:
     return int(str(value)) & ((1 << 64) - 1)
+
+
+def _hold(connection: sqlite3.Connection, kind: int, commit: PendingRecord, signatures: bytes) -> None:
+    """What was to be committed is a holding of `kind` now."""
+    connection.execute(
+        "INSERT INTO holding (kind, version, directory, label, time, follows_links, is_file, selected, signatures)"
+        " VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?)",
+        (kind, commit.version, commit.dest, commit.label, int(time.time()), commit.selected, signatures),
+    )
+    connection.execute("DELETE FROM pending WHERE dest = ?", (commit.dest,))

@@ -16,6 +16,7 @@ import os
 import sys
 import threading
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from swarm.holdings import linux
@@ -61,6 +62,11 @@ class Journal:
         """The block's bytes are all in their places. Raises OSError (a full disk)."""
         self._append(position)
 
+    def append_all(self, positions: Iterable[int]) -> None:
+        """The same of many blocks."""
+        with self._lock:
+            self._write(_little(array("I", positions)))
+
     def take_back(self, position: int) -> None:
         """The block's bytes were found to be something else."""
         self._append(position | TAKEN_BACK)
@@ -71,13 +77,15 @@ class Journal:
             self._descriptor = -1
 
     def _append(self, record: int) -> None:
-        data = record.to_bytes(RECORD_BYTES, "little")
         with self._lock:
-            if os.write(self._descriptor, data) != RECORD_BYTES:
-                # Only a disk that is just full writes less; without the rest the file must end at a whole record.
-                size = os.fstat(self._descriptor).st_size
-                os.ftruncate(self._descriptor, size - (size - HEADER_BYTES) % RECORD_BYTES)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._write(record.to_bytes(RECORD_BYTES, "little"))
+
+    def _write(self, data: bytes) -> None:
+        if os.write(self._descriptor, data) != len(data):
+            # Only a disk that is just full writes less; without the rest the file must end at a whole record.
+            size = os.fstat(self._descriptor).st_size
+            os.ftruncate(self._descriptor, size - (size - HEADER_BYTES) % RECORD_BYTES)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read(area: Tree, block_count: int) -> tuple[Header, list[int]] | None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from swarm.errors import SwarmError
 from swarm.holdings.catalog import Catalog
-from swarm.holdings.commit import recover
 from swarm.holdings.home import Home, open_home
 from swarm.holdings.index import open_index
 from swarm.holdings.lock import try_lock
 from swarm.holdings.manifests import Manifests
 from swarm.holdings.oserror import shown
+from swarm.holdings.recovery import recover
 
 logger = logging.getLogger("swarm.holdings")
 

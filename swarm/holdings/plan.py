@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from swarm.errors import EditedFilesError, RefusedError, UsageError
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.held import Held
+from swarm.holdings.in_place import InPlace, Look, choose, look, scope_of
 from swarm.holdings.oserror import shown, translated
 from swarm.holdings.place import INSIDE, Place, place
 from swarm.holdings.record import HoldingKind, HoldingRecord
-from swarm.holdings.scope import Scope
+from swarm.holdings.scope import Scope, with_directories
 from swarm.holdings.survey import State, Survey, Tick, survey
 from swarm.holdings.tree import Tree
-from swarm.protocol.bitfield import Bitfield
 
 SHOWN_MAX = 10
 """Paths in an error; the rest is counted."""
@@ -30,12 +30,15 @@ BROKEN = (State.EDITED, State.MISSING)
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What was asked for: DEST shall hold `scope`, which people call `label`. `repair`: edited files are put back.
-    `atomic`: in one step or not at all."""
+    `atomic`: in one step or not at all. `share`: unchanged files may be the same as those of holdings below this
+    directory. `in_place`: file by file, where there is no room for more."""
 
     scope: Scope
     label: str = ""
     repair: bool = False
     atomic: bool = False
+    share: bytes | None = None
+    in_place: bool = False
 
 
 @dataclass(slots=True)
@@ -49,6 +52,7 @@ class Plan:
     by_exchange: bool
     old: Held | None = None
     survey: Survey | None = None
+    in_place: InPlace | None = None
 
     @property
     def dest(self) -> bytes:
@@ -59,10 +63,17 @@ class Plan:
         return self.wish.scope
 
     @property
+    def outstanding(self) -> Scope | None:
+        """All that is still to be staged: in place, `staged` is only the next part of it."""
+        return self.staged if self.in_place is None else self.in_place.outstanding
+
+    @property
     def reason(self) -> str:
         """Why the update is not one atomic step; empty where it is."""
         if self.by_exchange or self.staged is None:
             return ""
+        if self.in_place is not None:
+            return "it is updated in place, file by file"
         return self.place.reason or "only the files that are not right are replaced"
 
 
@@ -72,8 +83,11 @@ def make_plan(catalog: Catalog, dest: bytes, wish: Wish, tick: Tick) -> Plan:
     with translated(f"look at {shown(dest)}"):
         _check_neighbours(catalog.records(), dest)
         old = _old_holding(catalog, dest)
+        incoming = _incoming(catalog, dest, wish)
         if old is None:
             plan = Plan(where, wish, wish.scope, not where.is_inside)
+        elif incoming is not None or (wish.in_place and not _is_same(wish, old)):
+            plan = _plan_in_place(where, wish, old, incoming, tick)
         else:
             plan = _over_old(where, wish, old, survey_held(catalog, old, tick))
     _check_atomic(plan)
@@ -89,6 +103,10 @@ def look_again(catalog: Catalog, plan: Plan, tick: Tick) -> None:
     """Just before DEST is replaced: hours may have gone by. Raises EditedFilesError; brings `survey` up to date."""
     if plan.old is None or not os.path.isdir(plan.dest):
         _check_free(plan.dest)
+        return
+    if plan.in_place is not None:
+        incoming = _incoming(catalog, plan.dest, plan.wish)
+        plan.in_place.known = _look_in_place(plan.wish, plan.dest, plan.old, incoming, tick).known
         return
     plan.survey = survey_held(catalog, plan.old, tick)
     if not plan.wish.repair:
@@ -109,7 +127,7 @@ def survey_held(catalog: Catalog, held: Held, tick: Tick, *, deep: bool = False)
 
 def _over_old(where: Place, wish: Wish, old: Held, found: Survey) -> Plan:
     scope = wish.scope
-    is_same = old.record.version == scope.version.id and old.scope.taken == scope.taken
+    is_same = _is_same(wish, old)
     if not wish.repair:
         _refuse_edited(where.dest, found, with_extra=not is_same)
     if not is_same:
@@ -119,7 +137,46 @@ def _over_old(where: Place, wish: Wish, old: Held, found: Survey) -> Plan:
         return Plan(where, wish, None, not where.is_inside, old, found)
     if wish.atomic and not where.is_inside:
         return Plan(where, wish, scope, True, old, found)
-    return Plan(where, wish, _with_directories(scope, broken), False, old, found)
+    return Plan(where, wish, Scope(scope.body, with_directories(scope.version, broken)), False, old, found)
+
+
+def _is_same(wish: Wish, held: Held) -> bool:
+    return held.record.version == wish.scope.version.id and held.scope.taken == wish.scope.taken
+
+
+def _incoming(catalog: Catalog, dest: bytes, wish: Wish) -> Held | None:
+    """What an update in place has brought so far. Raises RefusedError where that was to another version."""
+    record = next((record for record in catalog.at(dest) if record.kind is HoldingKind.INCOMING), None)
+    held = catalog.held(record, looks=False) if record is not None else None
+    if record is None or (held is not None and _is_same(wish, held)):
+        return held
+    if wish.repair:
+        return None
+    name = record.label.partition(":")[0] or "NAME"
+    raise RefusedError(
+        f"an update of {shown(dest)} in place to {record.version.hex()} was broken off",
+        hint=f"fetch {name}@{record.version.hex()} to it first, which ends it; or --repair, which begins anew",
+    )
+
+
+def _plan_in_place(where: Place, wish: Wish, old: Held, incoming: Held | None, tick: Tick) -> Plan:
+    found = _look_in_place(wish, where.dest, old, incoming, tick)
+    chosen = choose(wish.scope, found.todo, where.area)
+    staged = scope_of(wish.scope, chosen, is_last=len(chosen) == len(found.todo))
+    outstanding = scope_of(wish.scope, found.todo, is_last=True)
+    return Plan(where, wish, staged, False, old, in_place=InPlace(found.known, outstanding))
+
+
+def _look_in_place(wish: Wish, dest: bytes, old: Held, incoming: Held | None, tick: Tick) -> Look:
+    """Raises EditedFilesError."""
+    tree = Tree(dest)
+    try:
+        found = look(tree, wish.scope, old, incoming, tick)
+    finally:
+        tree.close()
+    if not wish.repair:
+        _refuse(dest, found.edited, found.extra)
+    return found
 
 
 def _old_holding(catalog: Catalog, dest: bytes) -> Held | None:
@@ -178,8 +235,10 @@ def _check_neighbours(records: list[HoldingRecord], dest: bytes) -> None:
 
 
 def _refuse_edited(dest: bytes, found: Survey, *, with_extra: bool) -> None:
-    edited = found.paths(State.EDITED)
-    extra = found.extra if with_extra else []
+    _refuse(dest, found.paths(State.EDITED), found.extra if with_extra else [])
+
+
+def _refuse(dest: bytes, edited: list[bytes], extra: list[bytes]) -> None:
     if edited:
         raise EditedFilesError(
             f"in {shown(dest)} {_were(edited)} edited: {_listed(edited)}"
@@ -203,21 +262,6 @@ def _check_atomic(plan: Plan) -> None:
             f"{shown(plan.dest)} cannot be replaced in one step: {plan.reason}",
             hint="without --atomic it is replaced file by file; or fetch to a directory below it",
         )
-
-
-def _with_directories(scope: Scope, numbers: list[int]) -> Scope:
-    """These entries, and the directories that they are in."""
-    entries = scope.version.entries
-    taken = Bitfield(len(entries))
-    for number in numbers:
-        taken.set(number)
-        above = entries.path(number).rpartition(b"/")[0]
-        while above:
-            found = entries.find(above)
-            if found is None or not taken.set(found):
-                break
-            above = above.rpartition(b"/")[0]
-    return Scope(scope.body, taken)
 
 
 def _listed(paths: list[bytes]) -> str:

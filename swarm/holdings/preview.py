@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from swarm.holdings import journal as journals
 from swarm.holdings.area import TREE
+from swarm.holdings.catalog import Catalog
 from swarm.holdings.oserror import shown, translated
 from swarm.holdings.plan import BROKEN, Plan
 from swarm.holdings.scope import Scope
+from swarm.holdings.sharing import plan_shares
 from swarm.holdings.space import Space, space_for
 from swarm.holdings.tree import Tree
 from swarm.protocol.bitfield import Bitfield
@@ -37,12 +39,15 @@ class Preview:
     changes: Changes
 
 
-def preview(plan: Plan) -> Preview:
-    """Raises PermissionError_."""
+def preview(catalog: Catalog, plan: Plan) -> Preview:
+    """Raises PermissionError_. Whether the file system can clone is only known by trying: that is not counted on."""
     with translated(f"look at what is staged for {shown(plan.dest)}"):
         resumed, tree = _resumed(plan), _staged_tree(plan)
         try:
-            space = space_for(plan.staged, tree, plan.dest)
+            shares = None
+            if plan.staged is not None:
+                shares = plan_shares(catalog, plan, plan.staged, resumed, can_clone=False)
+            space = space_for(plan.staged, tree, plan.dest, shares)
         finally:
             if tree is not None:
                 tree.close()

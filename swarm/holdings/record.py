@@ -10,10 +10,12 @@ from swarm.protocol.ids import VersionId
 
 
 class HoldingKind(IntEnum):
-    """FETCHED: a DEST that swarm wrote and may replace. SOURCE: a producer's own data, which is only ever read."""
+    """FETCHED: a DEST that swarm wrote and may replace. SOURCE: a producer's own data, which is only ever read.
+    INCOMING: the version that a FETCHED one is being updated to in place, as far as that has come."""
 
     FETCHED = 0
     SOURCE = 1
+    INCOMING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class StagingRecord:
 @dataclass(frozen=True, slots=True)
 class PendingRecord:
     """A commit that has begun. `tree` is (device, inode) of the staged tree's directory: where that is after a crash
-    tells whether the exchange took place. `is_exchange` False: entry by entry, of the entries in `staged`."""
+    tells whether the exchange took place. `is_exchange` False: entry by entry, of the entries in `staged`.
+    `is_in_place`: these are a part of the update, and `signatures` says whether the last."""
 
     dest: bytes
     area: bytes
@@ -70,3 +73,4 @@ class PendingRecord:
     selected: bytes | None
     staged: bytes | None
     signatures: bytes
+    is_in_place: bool = False

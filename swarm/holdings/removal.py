@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from swarm.errors import NotFoundError
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.clearing import Clearing, is_empty
-from swarm.holdings.commit import recover_at, remove_areas
+from swarm.holdings.commit_steps import remove_areas
 from swarm.holdings.held import Held
 from swarm.holdings.oserror import shown, translated
 from swarm.holdings.place import INSIDE, areas
 from swarm.holdings.record import HoldingKind, HoldingRecord
+from swarm.holdings.recovery import recover_at
+from swarm.holdings.relinked import Relinked
 from swarm.holdings.survey import Tick, extras
 from swarm.holdings.tree import Tree
 
@@ -34,25 +36,27 @@ def remove(catalog: Catalog, dest: bytes, tick: Tick) -> Removed:
     if not records and not areas(dest):
         raise NotFoundError(f"nothing is held in {shown(dest)}", hint="`swarm ls` lists what is held here")
     kept: list[bytes] = []
+    relinked = Relinked()
     with translated(f"remove {shown(dest)}"):
         remove_areas(catalog, dest)
         for record in records:
-            if record.kind is HoldingKind.FETCHED:
-                kept = _remove_files(catalog, record, tick)
+            if record.kind is not HoldingKind.SOURCE:
+                kept = _remove_files(catalog, record, tick, relinked)
             catalog.drop(record)
             catalog.index.remove_holding(record.id)
             catalog.changed()
+    relinked.settle(catalog)
     catalog.prune()
     return Removed(tuple(record.label for record in records), tuple(kept))
 
 
-def _remove_files(catalog: Catalog, record: HoldingRecord, tick: Tick) -> list[bytes]:
+def _remove_files(catalog: Catalog, record: HoldingRecord, tick: Tick, relinked: Relinked) -> list[bytes]:
     held = catalog.held(record, looks=False)
     if held is None or not os.path.isdir(record.directory):
         return []
     tree = Tree(record.directory)
     try:
-        Clearing(tree, held.body.version, held.signatures, tick).clear(held.scope)
+        Clearing(tree, held.body.version, held.signatures, tick, relinked).clear(held.scope)
         if is_empty(tree):
             with suppress(OSError):
                 os.rmdir(record.directory + b"/" + INSIDE)

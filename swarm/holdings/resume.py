@@ -13,6 +13,7 @@ from swarm.holdings import journal as journals
 from swarm.holdings.area import LOCK, Area, remove_below
 from swarm.holdings.clearing import open_directories
 from swarm.holdings.journal import Journal
+from swarm.holdings.relinked import Relinked
 from swarm.holdings.scope import Scope
 from swarm.holdings.staged import StagedFiles
 from swarm.holdings.survey import Tick
@@ -22,11 +23,13 @@ from swarm.protocol.pages import Kind
 
 @dataclass(slots=True)
 class Resumed:
-    """`verified`: blocks that need not come again. `received`: blocks that an earlier run had, by its journal."""
+    """`verified`: blocks that need not come again. `received`: blocks that an earlier run had, by its journal.
+    `unlinked`: those that it names and that are not whole until files are linked again; else they are taken back."""
 
     journal: Journal
     verified: Bitfield
     received: Bitfield
+    unlinked: Bitfield
 
 
 def resume(area: Area, files: StagedFiles, scope: Scope, tick: Tick) -> Resumed:
@@ -38,25 +41,27 @@ def resume(area: Area, files: StagedFiles, scope: Scope, tick: Tick) -> Resumed:
         # Another version whose digest begins alike.
         _empty(area)
     if files.make():
-        return Resumed(journals.create(area.files, wanted, []), Bitfield(blocks), Bitfield(blocks))
+        return Resumed(journals.create(area.files, wanted, []), Bitfield(blocks), Bitfield(blocks), Bitfield(blocks))
     # A commit that was broken off may have given directories the modes that they will have.
     open_directories(files.tree, scope)
+    unlinked = _remove_linked(files, scope, area.relinked)
     header, positions = found or (None, [])
     received = _bits(positions, blocks) & scope.needed
     if header == wanted:
-        return _trusted(journals.reopen(area.files), files, scope, received)
+        return _trusted(journals.reopen(area.files), files, scope, received, unlinked)
     if header is None or header.scope != scope.key:
-        _remove_others(files, scope)
+        _remove_others(files, scope, area.relinked)
     verified = _verify(files, scope, tick)
-    return Resumed(journals.create(area.files, wanted, list(verified)), verified, received)
+    return Resumed(journals.create(area.files, wanted, list(verified)), verified, received, Bitfield(blocks))
 
 
-def _trusted(journal: Journal, files: StagedFiles, scope: Scope, received: Bitfield) -> Resumed:
+def _trusted(journal: Journal, files: StagedFiles, scope: Scope, received: Bitfield, unlinked: Bitfield) -> Resumed:
     verified = received.copy()
     for block in _damaged(files, scope) & verified:
         verified.clear(block)
-        journal.take_back(block)
-    return Resumed(journal, verified, received)
+        if block not in unlinked:
+            journal.take_back(block)
+    return Resumed(journal, verified, received, unlinked & received)
 
 
 def _verify(files: StagedFiles, scope: Scope, tick: Tick) -> Bitfield:
@@ -82,15 +87,33 @@ def _damaged(files: StagedFiles, scope: Scope) -> Bitfield:
     return found
 
 
-def _remove_others(files: StagedFiles, scope: Scope) -> None:
+def _remove_linked(files: StagedFiles, scope: Scope, relinked: Relinked) -> Bitfield:
+    """Files that another tree has too: those are never written to, so that they are linked anew or made anew. Returns
+    the blocks that have bytes of them."""
+    blocks = Bitfield(scope.body.block_count)
+    for number, entry in scope.entries():
+        if entry.kind is not Kind.FILE:
+            continue
+        found = files.tree.find(entry.path)
+        if found is not None and not found.is_directory and found.status.st_nlink > 1:
+            relinked.note(found.status)
+            files.tree.unlink(entry.path)
+            start = scope.body.layout.start(number)
+            for block in scope.body.overlapping(start, start + entry.size):
+                blocks.set(block)
+    return blocks
+
+
+def _remove_others(files: StagedFiles, scope: Scope, relinked: Relinked) -> None:
     """Files that another choice had staged."""
     paths = set(scope.paths())
     for found in list(files.tree.walk()):
         if found.path not in paths and files.tree.find(found.path) is not None:
             if found.is_directory:
-                remove_below(files.tree, found.path)
+                remove_below(files.tree, relinked, found.path)
                 files.tree.rmdir(found.path)
             else:
+                relinked.note_unlink(found.status)
                 files.tree.unlink(found.path)
 
 
@@ -101,7 +124,7 @@ def _empty(area: Area) -> None:
             continue
         found = area.files.find(name)
         if found is not None and found.is_directory:
-            remove_below(area.files, name)
+            remove_below(area.files, area.relinked, name)
             area.files.rmdir(name)
         elif found is not None:
             area.files.unlink(name)

@@ -51,6 +51,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
             signatures BLOB NOT NULL
         )""",
     ),
+    (
+        # Kind 2: what a DEST is being updated to in place. `pending.is_exchange` is 2 for such a step.
+        "CREATE UNIQUE INDEX holding_incoming ON holding (directory) WHERE kind = 2",
+    ),
 )
 """Step n brings a file of `user_version` n to n + 1."""
 

@@ -7,7 +7,7 @@ files which are not there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from swarm.dataset.layout import Layout, Piece
 from swarm.dataset.selection import Selection
@@ -107,6 +107,19 @@ class Scope:
             if entries.kind(number) is kind:
                 yield entries[number]
 
+    def count(self, kind: Kind) -> int:
+        """How much of what is taken is of a kind."""
+        entries = self.version.entries
+        if self.is_everything:
+            return entries.count(kind)
+        return sum(entries.kind(number) is kind for number in self.taken)
+
+    @property
+    def bytes_taken(self) -> int:
+        """Of all files that are taken."""
+        sizes = self.version.entries.sizes
+        return sum(sum(sizes[first : first + count]) for first, count in self.taken.runs())
+
     def paths(self) -> Iterator[bytes]:
         """Of what is taken, in order."""
         return map(self.version.entries.path, self.taken)
@@ -170,3 +183,18 @@ def _directories(path: bytes) -> Iterator[bytes]:
     while above:
         yield above
         above = above.rpartition(b"/")[0]
+
+
+def with_directories(version: Version, numbers: Iterable[int]) -> Bitfield:
+    """These entries, and the directories that they are in."""
+    entries = version.entries
+    taken = Bitfield(len(entries))
+    for number in numbers:
+        taken.set(number)
+        above = entries.path(number).rpartition(b"/")[0]
+        while above:
+            found = entries.find(above)
+            if found is None or not taken.set(found):
+                break
+            above = above.rpartition(b"/")[0]
+    return taken

@@ -55,6 +55,13 @@ class Signatures:
         values = (signature.size, signature.mtime_ns, signature.ctime_ns, _signed(signature.inode))
         self._values[number * FIELDS : number * FIELDS + FIELDS] = array("q", values)
 
+    def inodes(self) -> list[int]:
+        """Of every entry, in order; of those that are not known some number that no file has."""
+        return [
+            value & MASK if size >= 0 else -1
+            for size, value in zip(self._values[0::4], self._values[3::4], strict=True)
+        ]
+
     def is_known(self, number: int) -> bool:
         """Whether the file was right when it was last looked at."""
         return self._values[number * FIELDS] >= 0

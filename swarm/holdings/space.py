@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from swarm.errors import NoSpaceError
 from swarm.holdings.oserror import shown
 from swarm.holdings.scope import Scope
-from swarm.holdings.tree import Tree
+from swarm.holdings.sharing import Shares
+from swarm.holdings.tree import Tree, split
+from swarm.protocol.bitfield import Bitfield
 from swarm.protocol.ids import digest
 
 UNIT_BYTES = 4096
@@ -17,11 +19,13 @@ UNIT_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Bytes. `required` is what is still to be written, `free` what an ordinary user may write there now."""
+    """Bytes. `required` is what is still to be written, `free` what an ordinary user may write there now.
+    `in_place` is what the same update needs file by file; None where it is nothing of the kind."""
 
     required: int
     free: int
     directory: str
+    in_place: int | None = None
 
     def check(self) -> None:
         """Raises NoSpaceError where it cannot fit."""
@@ -30,15 +34,21 @@ class Space:
             raise NoSpaceError(
                 f"{self.directory} has {in_units(self.free)} free and {in_units(self.required)} are needed:"
                 f" {in_units(missing)} are missing",
-                hint="make room and run the same command again: it goes on where it stopped",
+                hint="make room and run the same command again: it goes on where it stopped" + self._other_way(),
             )
 
+    def _other_way(self) -> str:
+        if self.in_place is None or self.in_place >= self.required:
+            return ""
+        return f"; or --in-place, which needs {in_units(self.in_place)} and is not atomic"
 
-def space_for(scope: Scope | None, tree: Tree | None, dest: bytes) -> Space:
-    """`tree`: the staged tree, for what is in it already; None where there is none yet."""
+
+def space_for(scope: Scope | None, tree: Tree | None, dest: bytes, shares: Shares | None = None) -> Space:
+    """`tree`: the staged tree, for what is in it already; None where there is none yet. `shares`: what will be linked
+    or cloned, and takes no more than a name."""
     directory = _existing(dest)
     status = os.statvfs(directory)
-    required = 0 if scope is None else _required(scope, tree)
+    required = 0 if scope is None else _required(scope, tree, shares)
     return Space(required, status.f_bavail * status.f_frsize, shown(directory))
 
 
@@ -52,16 +62,34 @@ def in_units(count: int) -> str:
     return f"{size:.1f} TiB"
 
 
-def _required(scope: Scope, tree: Tree | None) -> int:
-    entries = scope.version.entries
-    total = -_bytes_of_zeros(scope) + _bytes_of_margins(scope)
-    for first, count in scope.taken.runs():
-        for number in range(first, first + count):
-            size = entries.sizes[number]
-            found = tree.find(entries.path(number)) if tree is not None else None
-            here = 0 if found is None else found.status.st_blocks * 512 + UNIT_BYTES
-            total += max(0, -(-size // UNIT_BYTES) * UNIT_BYTES + UNIT_BYTES - here)
-    return max(0, total)
+def _required(scope: Scope, tree: Tree | None, shares: Shares | None) -> int:
+    sizes = scope.version.entries.sizes
+    whole = shares.whole if shares is not None else Bitfield(len(sizes))
+    written = scope.taken - whole
+    units = sum(-(-size // UNIT_BYTES) for first, count in written.runs() for size in sizes[first : first + count])
+    total = UNIT_BYTES * (units + scope.taken.count) - _bytes_of_zeros(scope) + _bytes_of_margins(scope)
+    total -= shares.base_bytes if shares is not None else 0
+    return max(0, total - (_bytes_here(scope, tree, whole) if tree is not None else 0))
+
+
+def _bytes_here(scope: Scope, tree: Tree, whole: Bitfield) -> int:
+    """Of what is counted for each entry, what it has in the tree already."""
+    entries, total = scope.version.entries, 0
+    # Most often nothing is there yet, and a million looks for it take ten seconds.
+    directories = {b"": bool(tree.names())}
+    for number in scope.taken if directories[b""] else ():
+        path = entries.path(number)
+        if _is_there(tree, split(path)[0], directories) and (found := tree.find(path)) is not None:
+            size = 0 if number in whole else entries.sizes[number]
+            needed = -(-size // UNIT_BYTES) * UNIT_BYTES + UNIT_BYTES
+            total += min(needed, found.status.st_blocks * 512 + UNIT_BYTES)
+    return total
+
+
+def _is_there(tree: Tree, directory: bytes, known: dict[bytes, bool]) -> bool:
+    if directory not in known:
+        known[directory] = _is_there(tree, split(directory)[0], known) and tree.find(directory) is not None
+    return known[directory]
 
 
 def _bytes_of_zeros(scope: Scope) -> int:

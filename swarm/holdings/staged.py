@@ -12,29 +12,36 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Iterable
 
+from swarm.dataset.entries import Signature, signature_of
 from swarm.dataset.layout import Piece
 from swarm.errors import VerificationError
 from swarm.holdings import linux
 from swarm.holdings.area import MARGINS, TREE
 from swarm.holdings.descriptors import Descriptors
+from swarm.holdings.file_bytes import clear, read_exactly, write
+from swarm.holdings.relinked import Relinked
 from swarm.holdings.scope import Scope
+from swarm.holdings.signature import Signatures, is_untouched
 from swarm.holdings.tree import Tree
 from swarm.protocol.ids import digest
 
 KEPT_OPEN_BYTES_MIN = 1 << 20
 """Smaller files are opened for each block: hardly one is touched twice, and thousands would drive the others out."""
 
-HOLE_BYTES_MIN = 65_536
-"""Fewer zeros are just written."""
-
 _MARGINS = -1
+
+NO_LINKS = linux.UNSUPPORTED | {
+    *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ETXTBSY)
+}
+"""Another file system, one without links or clones, a file of somebody else's, one that has gone: it is copied."""
 
 
 class StagedFiles:
     """`area` is the staging area's directory. Methods raise OSError. `is_ours` False: another process's, only read."""
 
-    def __init__(self, area: bytes, scope: Scope, *, is_ours: bool = True) -> None:
+    def __init__(self, area: bytes, scope: Scope, *, is_ours: bool = True, relinked: Relinked | None = None) -> None:
         self._is_ours = is_ours
         self.tree = Tree(area + b"/" + TREE)
         self._area = Tree(area)
@@ -42,6 +49,104 @@ class StagedFiles:
         self._layout = scope.body.layout
         self._open = Descriptors()
         self._moved_to: Tree | None = None
+        self.linked = Signatures(len(scope.version.entries))
+        """Of files that another tree has too, by a hard link. They are right as they are, and never written to."""
+        self.relinked = Relinked() if relinked is None else relinked
+        self._links = 0
+
+    # --- files that are here already ------------------------------------------------------------
+
+    def link(self, number: int, source: Tree, path: bytes, known: Signature) -> bool:
+        """The file is also that of another tree, which must be as it was `known`. False where it is not, or where
+        there can be no link."""
+        target = self._path(number)
+        self._make_way(number)
+        try:
+            before = source.stat(path).status
+            if not is_untouched(known, before):
+                return False
+            self.relinked.note(before)
+            _in_place(self.tree, target, lambda: source.hard_link(path, self.tree, target))
+            after = self.tree.stat(target).status
+        except OSError as error:
+            if error.errno in NO_LINKS:
+                return False
+            raise
+        if not self.relinked.is_only_relinked(known, after):
+            # Another file took its name in between, or it was written to.
+            self.tree.unlink(target)
+            return False
+        self.linked[number] = signature_of(after)
+        self._links += 1
+        return True
+
+    def clone(self, number: int, source: Tree, path: bytes, known: Signature) -> bool:
+        """The file shares the bytes of another one, which is as it was `known`, until either is written to; it is as
+        long as it has to be. False where that is not, or where there can be no such thing."""
+        self._make_way(number)
+        try:
+            descriptor = source.open(path, os.O_RDONLY)
+        except OSError as error:
+            if error.errno in NO_LINKS:
+                return False
+            raise
+        try:
+            return self._clone(number, descriptor, known)
+        finally:
+            os.close(descriptor)
+
+    def _clone(self, number: int, source: int, known: Signature) -> bool:
+        if not is_untouched(known, os.fstat(source)):
+            return False
+        path = self._path(number)
+        target = self.tree.create(path, os.O_RDWR | os.O_EXCL)
+        is_cloned = False
+        try:
+            linux.clone(source, target)
+            os.ftruncate(target, self._layout.size(number))
+            is_cloned = is_untouched(known, os.fstat(source))
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+        finally:
+            os.close(target)
+            if not is_cloned:
+                self.tree.unlink(path)
+        return is_cloned
+
+    def changed_links(self) -> list[int]:
+        """Files that another tree has too and that were written to, by whoever has them there."""
+        found: list[int] = []
+        for number in self._scope.taken if self._links else ():
+            if self.linked.is_known(number):
+                here = self.tree.find(self._path(number))
+                if here is None or not is_untouched(self.linked[number], here.status):
+                    found.append(number)
+        return found
+
+    def drop_links(self, numbers: Iterable[int]) -> set[int]:
+        """Takes linked files out that turned out to be wrong. Returns the blocks that have bytes of them."""
+        lost: set[int] = set()
+        for number in numbers:
+            self._make_way(number)
+            start = self._layout.start(number)
+            lost.update(self._scope.body.overlapping(start, start + self._layout.size(number)))
+        return lost
+
+    def links_of(self, block: int) -> list[int]:
+        """The linked files that have bytes of a block."""
+        pieces = [piece for _offset, pieces in self._places(block) for piece in pieces]
+        return sorted({piece.number for piece in pieces if self.linked.is_known(piece.number)})
+
+    def _make_way(self, number: int) -> None:
+        self._open.forget(number)
+        self.linked.forget(number)
+        found = self.tree.find(self._path(number))
+        if found is not None:
+            self.relinked.note_unlink(found.status)
+            self.tree.unlink(found.path)
+
+    # --- blocks ---------------------------------------------------------------------------------
 
     def moves_to(self, dest: bytes) -> None:
         """From now on files may be moved one by one into `dest`; they can be read all the while."""
@@ -71,7 +176,9 @@ class StagedFiles:
             position = 0
             for piece in pieces:
                 part = view[position : position + piece.length]
-                if piece.number in self._scope.taken:
+                if self.linked.is_known(piece.number):
+                    pass
+                elif piece.number in self._scope.taken:
                     self._write_piece(piece, part)
                 elif needs_margins:
                     self._write_margin(offset + position, part)
@@ -84,6 +191,10 @@ class StagedFiles:
             if data is not None:
                 return data
         return None
+
+    def is_whole(self, block: int) -> bool:
+        """Whether all places of a block have its bytes."""
+        return all(self._read_place(block, offset, pieces) is not None for offset, pieces in self._places(block))
 
     def settle(self, block: int) -> bool:
         """Whether all places of a block have its bytes. A right one is copied over wrong ones; if none is, all are
@@ -123,18 +234,18 @@ class StagedFiles:
         size = self._layout.size(piece.number)
         if size >= KEPT_OPEN_BYTES_MIN:
             with self._open.borrow(piece.number, lambda: self._create(piece.number)) as descriptor:
-                _write(descriptor, part, piece.offset)
+                write(descriptor, part, piece.offset)
             return
         descriptor = self._create(piece.number, is_complete=piece.length == size)
         try:
-            _write(descriptor, part, piece.offset)
+            write(descriptor, part, piece.offset)
         finally:
             os.close(descriptor)
 
     def _write_margin(self, offset: int, part: memoryview) -> None:
         flags = os.O_RDWR | os.O_CREAT
         with self._open.borrow(_MARGINS, lambda: self._area.open(MARGINS, flags)) as descriptor:
-            _write(descriptor, part, offset)
+            write(descriptor, part, offset)
 
     def _create(self, number: int, *, is_complete: bool = False) -> int:
         """The file, open, at its full length (unless it is just about to be written as a whole)."""
@@ -171,26 +282,26 @@ class StagedFiles:
         if piece.number not in self._scope.taken:
             with self._open.borrow(_MARGINS, self._open_margins) as descriptor:
                 return read_exactly(descriptor, piece.length, offset)
-        path = self._path(piece.number)
         if self._layout.size(piece.number) >= KEPT_OPEN_BYTES_MIN:
-            with self._open.borrow(piece.number, lambda: self._open_file(path)) as descriptor:
+            with self._open.borrow(piece.number, lambda: self._open_file(piece.number)) as descriptor:
                 return read_exactly(descriptor, piece.length, piece.offset)
-        descriptor = self._open_file(path)
+        descriptor = self._open_file(piece.number)
         try:
             return read_exactly(descriptor, piece.length, piece.offset)
         finally:
             os.close(descriptor)
 
-    def _open_file(self, path: bytes) -> int:
-        """For reading and writing: the same descriptor may be borrowed for either."""
+    def _open_file(self, number: int) -> int:
+        """For reading and writing: the same descriptor may be borrowed for either. What is linked is only read."""
+        path, is_written = self._path(number), self._is_ours and not self.linked.is_known(number)
         try:
-            return self.tree.open(path, os.O_RDWR if self._is_ours else os.O_RDONLY)
+            return self.tree.open(path, os.O_RDWR if is_written else os.O_RDONLY)
         except FileNotFoundError:
             if self._moved_to is None:
                 raise
             return self._moved_to.open(path, os.O_RDONLY)
         except PermissionError:
-            if not self._is_ours:
+            if not is_written:
                 raise
             self.tree.set_mode(path, 0o600)
             return self.tree.open(path, os.O_RDWR)
@@ -201,79 +312,22 @@ class StagedFiles:
     def _clear(self, pieces: list[Piece]) -> None:
         """Makes the bytes of staged files read as zeros."""
         for piece in pieces:
-            if piece.number not in self._scope.taken:
+            if piece.number not in self._scope.taken or self.linked.is_known(piece.number):
                 continue
             try:
-                descriptor = self._open_file(self._path(piece.number))
+                descriptor = self._open_file(piece.number)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             try:
-                _zero(descriptor, piece.offset, min(piece.length, os.fstat(descriptor).st_size - piece.offset))
+                clear(descriptor, piece.offset, min(piece.length, os.fstat(descriptor).st_size - piece.offset))
             finally:
                 os.close(descriptor)
 
 
-def read_exactly(descriptor: int, length: int, offset: int) -> bytes:
-    """Bytes from `offset` of a file on. Raises VerificationError where the file ends before, OSError."""
-    parts: list[bytes] = []
-    while length:
-        part = os.pread(descriptor, length, offset)
-        if not part:
-            raise VerificationError("a file is shorter than its version says")
-        parts.append(part)
-        length -= len(part)
-        offset += len(part)
-    # One part, which is what nearly always comes, is not copied by this.
-    return b"".join(parts)
-
-
-def _write(descriptor: int, view: memoryview, offset: int) -> None:
-    if len(view) >= HOLE_BYTES_MIN and _is_zero(view):
-        _write_zeros(descriptor, view, offset)
-    else:
-        _write_all(descriptor, view, offset)
-
-
-def _write_zeros(descriptor: int, view: memoryview, offset: int) -> None:
-    """Where nothing was ever written zeros need not be: holes stay holes, and cost no room. At both ends, what is no
-    whole unit of the file system may share one with a neighbour's bytes, and is written."""
-    status = os.fstat(descriptor)
-    unit = max(status.st_blksize, 1)
-    start, end = -(-offset // unit) * unit, (offset + len(view)) // unit * unit
-    if start < end <= status.st_size and _is_hole(descriptor, start, end):
-        _write_all(descriptor, view[: start - offset], offset)
-        _write_all(descriptor, view[end - offset :], end)
-    else:
-        _write_all(descriptor, view, offset)
-
-
-def _write_all(descriptor: int, view: memoryview, offset: int) -> None:
-    position = 0
-    while position < len(view):
-        position += os.pwrite(descriptor, view[position:], offset + position)
-
-
-def _is_zero(view: memoryview) -> bool:
-    """The first byte tells nearly always."""
-    return view[0] == 0 and view[-1] == 0 and bytes(view).count(0) == len(view)
-
-
-def _is_hole(descriptor: int, start: int, end: int) -> bool:
-    """Whether nothing was ever written between, within the file's length."""
-    if not hasattr(os, "SEEK_DATA"):
-        return False
+def _in_place(tree: Tree, path: bytes, make: Callable[[], None]) -> None:
+    """Makes a file, and the directories above it where they are missing."""
     try:
-        return os.lseek(descriptor, start, os.SEEK_DATA) >= end
-    except OSError as error:
-        return error.errno == errno.ENXIO
-
-
-def _zero(descriptor: int, offset: int, length: int) -> None:
-    if length <= 0:
-        return
-    try:
-        linux.punch_hole(descriptor, offset, length)
-    except OSError as error:
-        if error.errno not in linux.UNSUPPORTED:
-            raise
-        os.pwrite(descriptor, bytes(length), offset)
+        make()
+    except FileNotFoundError:
+        tree.make_directories(path.rpartition(b"/")[0])
+        make()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from swarm.errors import InternalError, SwarmError
+from swarm.errors import EditedFilesError, InternalError, SwarmError
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.commit import Committed, touch_up
 from swarm.holdings.desk import Desk
@@ -65,8 +65,8 @@ class Staging:
         self._lost = blocks if desk is None else desk.resumed.received - verified
         self.want = self._over_index_space(needed)
         self.have = self._over_index_space(verified)
-        self.files = sum(self.version.entries.kind(number) is Kind.FILE for number in plan.scope.taken)
-        self.bytes_total = sum(self.version.entries.sizes[number] for number in plan.scope.taken)
+        self.files = plan.scope.count(Kind.FILE)
+        self.bytes_total = plan.scope.bytes_taken
         self.bytes_wanted = self._bytes_of(plan.scope.needed)
         self.bytes_resumed = self._bytes_of(verified)
         self.bytes_local = 0
@@ -81,6 +81,11 @@ class Staging:
     def is_atomic(self) -> bool:
         """Whether the commit will be one step, as far as can be told before; `reason` says why not."""
         return not self._plan.reason
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether this is a part of an update in place: `want` is what that part needs, `bytes_wanted` counts all."""
+        return self._plan.in_place is not None
 
     @property
     def reason(self) -> str:
@@ -116,9 +121,11 @@ class Staging:
         return True
 
     async def reuse(self, progress: Callable[[int], None] | None = None) -> Runs:
-        """Copies in what other holdings and staging areas of this machine have; returns the indexes found.
+        """Takes in what other holdings and staging areas of this machine have: files as links and clones where that can
+        be, blocks as copies. Returns the indexes found.
 
-        `progress` hears the bytes of each step. May run while blocks are written. Raises NoSpaceError.
+        `progress` hears the bytes of each step. Copies may be made while blocks are written; links and clones are left
+        out once one was. Raises NoSpaceError.
         """
         desk = self._desk
         if desk is None or self.is_complete:
@@ -127,8 +134,10 @@ class Staging:
         pages = self.version.space.page_count
         for first, count in self.lacking:
             lacking.set_run((first - pages, count))
+        shared = await self._share(progress)
+        lacking -= shared
         source = found_locally(self._catalog, desk.scope.body, lacking, self._plan.dest)
-        found: list[Index] = []
+        found: list[Index] = [Index(block + pages) for block in shared]
         while True:
             step = await self._workers.slow(partial(desk.copy_step, source, self._blocks_here()))
             if step is None:
@@ -140,6 +149,27 @@ class Staging:
             if progress is not None:
                 progress(bytes_new)
             self._sync_if_due()
+
+    async def _share(self, progress: Callable[[int], None] | None) -> Bitfield:
+        """Blocks of files that could be linked or cloned."""
+        if self._desk is None:
+            return Bitfield(self.version.space.block_count)
+        shared = await self._workers.slow(partial(self._desk.share, self._workers.ticker(progress)))
+        pages = self.version.space.page_count
+        for first, count in shared.runs():
+            self.have.set_run((first + pages, count))
+        self.bytes_local += self._bytes_of(shared)
+        return shared
+
+    async def _check_links(self, desk: Desk, progress: Callable[[int], None] | None) -> None:
+        gone = await self._workers.slow(partial(desk.check_links, self._workers.ticker(progress)))
+        for block in sorted(gone):
+            self.have.clear(self.version.space.block_index(block))
+        if gone:
+            raise EditedFilesError(
+                f"files in {shown(os.fsencode(self.dest))} were edited while the new version was prepared",
+                hint="run the command again; with --repair, if the edits are not needed",
+            )
 
     async def commit(self, progress: Callable[[int], None] | None = None) -> Committed:
         """Makes DEST the version. `progress` hears bytes that are looked at again in DEST. Blocks at the borders of a
@@ -157,6 +187,7 @@ class Staging:
             await self._workers.slow(partial(touch_up, self._catalog, self._plan))
             return Committed(is_changed=False)
         tick = self._workers.ticker(progress)
+        await self._check_links(desk, progress)
         signatures = await self._workers.slow(partial(desk.finish, tick))
         with trio.CancelScope(shield=True):
             done = await self._workers.slow(partial(desk.commit, signatures, tick))
@@ -188,7 +219,8 @@ class Staging:
     def take_back(self, index: Index) -> None:
         """For `Holdings`: a block's bytes were found to be something else."""
         if self._desk is not None and self.have.clear(index):
-            self._desk.take_back(self.version.space.table_place(index))
+            for block in sorted(self._desk.take_back(self.version.space.table_place(index))):
+                self.have.clear(self.version.space.block_index(block))
 
     async def close(self) -> None:
         """Leaves what is staged for the next run."""

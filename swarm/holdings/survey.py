@@ -76,7 +76,11 @@ def survey(tree: Tree, scope: Scope, known: Signatures, *, deep: bool, tick: Tic
 
 def extras(tree: Tree, scope: Scope) -> list[bytes]:
     """Paths in a directory that are no entries of the scope. Of an extra directory only itself."""
-    paths = set(scope.paths())
+    return extra_paths(tree, set(scope.paths()))
+
+
+def extra_paths(tree: Tree, paths: set[bytes]) -> list[bytes]:
+    """The same, of what is none of `paths`."""
     return sorted(_extras_below(tree, b"", paths))
 
 

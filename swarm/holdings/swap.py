@@ -51,27 +51,6 @@ def sync_directories(*descriptors: int) -> None:
                 raise
 
 
-def can_exchange(area: bytes) -> bool:
-    """Whether the file system exchanges names at all: tried with two empty directories in the area."""
-    names = (b"probe-a", b"probe-b")
-    directory = _open(area)
-    try:
-        for name in names:
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=directory)
-        linux.exchange(directory, names[0], directory, names[1])
-    except OSError as error:
-        if error.errno in REFUSALS:
-            return False
-        raise
-    finally:
-        for name in names:
-            with suppress(OSError):
-                os.rmdir(name, dir_fd=directory)
-        os.close(directory)
-    return True
-
-
 def identity(path: bytes) -> tuple[int, int] | None:
     """(device, inode) of the directory at `path`, by which it is known again wherever it was renamed to."""
     try:

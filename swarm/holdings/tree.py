@@ -167,6 +167,16 @@ class Tree:
         ):
             os.rename(name, other_name, src_dir_fd=directory, dst_dir_fd=other_directory)
 
+    def hard_link(self, path: bytes, other: Tree, other_path: bytes) -> None:
+        """Gives a file of this tree a second name in another one of the same file system, where nothing has it."""
+        above, name = split(path)
+        other_above, other_name = split(other_path)
+        with (
+            self._directories.borrow(above, lambda: self._open_directory(above)) as directory,
+            other._directories.borrow(other_above, lambda: other._open_directory(other_above)) as other_directory,
+        ):
+            os.link(name, other_name, src_dir_fd=directory, dst_dir_fd=other_directory, follow_symlinks=False)
+
     def walk(self, below: bytes = b"") -> Iterator[Found]:
         """Everything below a directory, each directory before what is in it; names in order within a directory."""
         for name in self.names(below):

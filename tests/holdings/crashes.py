@@ -17,8 +17,8 @@ from pathlib import Path
 
 import trio
 
-from swarm.holdings import open_holdings
-from tests.holdings.versions import Link, Made, expected, fill, keep, listing, make, some_bytes
+from swarm.holdings import in_place, open_holdings
+from tests.holdings.versions import MTIME_NS, Link, Made, expected, fill, keep, listing, make, some_bytes
 
 OLD = make(
     {
@@ -26,7 +26,9 @@ OLD = make(
         "b/c": some_bytes(500, 2),
         "b/d": b"old",
         "b/link": Link(b"d"),
+        "gone/moves": some_bytes(1_700, 4),
         "gone/x": b"x",
+        "kept": some_bytes(900, 5),
         "was a file": b"",
     },
     modes={"b/c": 0o444, "gone": 0o755},
@@ -38,15 +40,28 @@ NEW = make(
         "b/d": b"new",
         "b/link": Link(b"c"),
         "gone": b"a file now",
+        "kept": some_bytes(900, 5),
+        "moved": some_bytes(1_700, 4),
         "ro/y": some_bytes(1_200, 3),
         "was a file/z": b"",
     },
-    modes={"b/c": 0o444, "ro": 0o555, "ro/y": 0o400},
+    modes={"b/c": 0o444, "kept": 0o600, "ro": 0o555, "ro/y": 0o400},
+    mtime_ns=MTIME_NS + 10**9,
 )
 
 EVENTS = frozenset(
     {
-        *("os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.chmod", "os.utime", "os.symlink", "os.truncate"),
+        *(
+            "os.rename",
+            "os.link",
+            "os.mkdir",
+            "os.rmdir",
+            "os.remove",
+            "os.chmod",
+            "os.utime",
+            "os.symlink",
+            "os.truncate",
+        ),
         *("os.chown", "swarm.renameat2", "swarm.step", "sqlite3.connect"),
     }
 )
@@ -54,6 +69,8 @@ EVENTS = frozenset(
 
 def main() -> None:
     scenario, directory, first, stride = sys.argv[1:]
+    # One file at a time.
+    in_place._room = lambda *_arguments: 0
     for call in ("write", "pwrite", "fsync", "fchmod", "utime"):
         _announce(call)
     step, tried = int(first), 0
@@ -91,12 +108,16 @@ def _try(scenario: str, directory: Path, step: int) -> bool:
         (dest / "a").unlink()
     before = listing(dest)
     made = OLD if scenario == "repair" else NEW
-    status = _run(lambda: _fetch(directory, made), kill_at=step)
+    is_in_place = scenario == "in place"
+    status = _run(lambda: _fetch(directory, made, is_in_place=is_in_place), kill_at=step)
     if not os.WIFSIGNALED(status):
         _check(status, f"the fetch that is not killed at {step}")
         return False
     _check_dest(scenario, dest, before, made, step)
-    _check(_run(lambda: _fetch(directory, made)), f"the run after one that was killed before step {step}")
+    _check(
+        _run(lambda: _fetch(directory, made, is_in_place=is_in_place)),
+        f"the run after one that was killed before step {step}",
+    )
     if listing(dest) != expected(made):
         _fail(f"DEST after a kill before step {step} and another run", listing(dest), expected(made))
     if os.listdir(dest.parent) != ["dest"]:
@@ -135,21 +156,23 @@ def _arm(kill_at: int) -> None:
     sys.addaudithook(hook)
 
 
-def _fetch(directory: Path, made: Made) -> None:
-    trio.run(_fetch_async, directory, made)
+def _fetch(directory: Path, made: Made, *, is_in_place: bool = False) -> None:
+    trio.run(_fetch_async, directory, made, is_in_place)
 
 
-async def _fetch_async(directory: Path, made: Made) -> None:
+async def _fetch_async(directory: Path, made: Made, is_in_place: bool) -> None:
     dest = directory / "data" / "dest"
     async with open_holdings(directory / "home") as holdings:
         await keep(holdings, made)
-        async with holdings.stage(made.version, dest, repair=made is OLD) as staging:
-            await staging.reuse()
-            await fill(staging, made)
-            if staging.bytes_refetched:
-                raise AssertionError(f"{staging.bytes_refetched} bytes came twice")
-            await staging.sync()
-            await staging.commit()
+        while True:
+            async with holdings.stage(made.version, dest, repair=made is OLD, in_place=is_in_place) as staging:
+                await staging.reuse()
+                await fill(staging, made)
+                if staging.bytes_refetched and not is_in_place:
+                    raise AssertionError(f"{staging.bytes_refetched} bytes came twice")
+                await staging.sync()
+                if (await staging.commit()).is_end:
+                    break
         for index in made.block_indexes():
             if await holdings.read(made.id, index) != made.block(index):
                 raise AssertionError(f"block {index} cannot be read")
@@ -161,14 +184,34 @@ def _check_dest(scenario: str, dest: Path, before: dict[bytes, tuple[object, ...
     now = listing(dest)
     after = expected(made)
     if scenario in {"fresh", "exchange"}:
-        if now not in (before, after):
+        if now != before and _without_metadata(now) != _without_metadata(after):
             _fail(f"DEST before step {step} is neither old nor new", now, before)
+        if now != before:
+            _check_metadata(now, before, after, step)
         return
     for path, found in now.items():
         if found[0] != "file" or path.startswith(b".swarm"):
             continue
         if found[-1] not in {version[path][-1] for version in (before, after) if path in version}:
             _fail(f"{path!r} before step {step} is neither old nor new", found, before.get(path))
+
+
+def _without_metadata(found: dict[bytes, tuple[object, ...]]) -> dict[bytes, tuple[object, object]]:
+    return {path: (entry[0], entry[-1] if entry[0] != "directory" else None) for path, entry in found.items()}
+
+
+def _check_metadata(
+    now: dict[bytes, tuple[object, ...]],
+    before: dict[bytes, tuple[object, ...]],
+    after: dict[bytes, tuple[object, ...]],
+    step: int,
+) -> None:
+    """A file that the old version had too may still have the old one's mode and time; all others have the new ones."""
+    for path, found in now.items():
+        olds = [old for old in before.values() if old[-1] == found[-1]]
+        seen = [{each[field] for each in (after[path], *olds)} for field in (1, 2)] if found[0] == "file" else []
+        if found != after[path] and not (seen and found[1] in seen[0] and found[2] in seen[1]):
+            _fail(f"{path!r} before step {step} has metadata of neither version", found, after[path])
 
 
 def _check(status: int, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -114,6 +115,35 @@ async def full(directory: Path) -> None:
         assert listing(disk / "dest") == expected(small)
 
 
+async def tight(directory: Path) -> None:
+    """A disk of 10 MiB with three files of 2 MiB, of which all change: links do not help, one file at a time does."""
+    disk = directory / "disk"
+    disk.mkdir()
+    _mount("-t", "tmpfs", "-o", "size=10m", "tmpfs", str(disk))
+    old, new = (
+        make({name: some_bytes(2 * MIB, seed + number) for number, name in enumerate("xyz")}, piece=100_000)
+        for seed in (1, 11)
+    )
+    dest = disk / "dest"
+    async with open_holdings(directory / "home") as holdings:
+        await _fetch(holdings, old, dest)
+        await keep(holdings, new)
+        with pytest.raises(NoSpaceError, match="missing") as found:
+            async with holdings.stage(new.version, dest):
+                pass
+        assert "--in-place, which needs 2.2 MiB" in (found.value.hint or ""), found.value.hint
+        parts, is_end = 0, False
+        while not is_end:
+            async with holdings.stage(new.version, dest, in_place=True) as staging:
+                await staging.reuse()
+                await fill(staging, new)
+                is_end = (await staging.commit()).is_end
+            parts += 1
+        assert parts == 3
+        assert listing(dest) == expected(new)
+        assert os.listdir(disk) == ["dest"]
+
+
 async def user(directory: Path) -> None:
     """An ordinary user: modes that forbid things forbid them."""
     place = directory / "place"
@@ -150,6 +180,74 @@ async def user(directory: Path) -> None:
         assert sorted(os.listdir(place)) == ["home"]
 
 
+MIB = 1 << 20
+BASE = [some_bytes(100_000, number) for number in range(300)]
+
+
+async def xfs(directory: Path) -> None:
+    await _clones(directory, "mkfs.xfs", "-q", "-m", "reflink=1")
+
+
+async def btrfs(directory: Path) -> None:
+    await _clones(directory, "mkfs.btrfs", "-q")
+
+
+async def _clones(directory: Path, *make_file_system: str) -> None:
+    """A file system that shares bytes between files, of 400 MiB in a file."""
+    if shutil.which(make_file_system[0]) is None:
+        print(f"skipped: {make_file_system[0]} is not installed")
+        return
+    image, disk = directory / "image", directory / "disk"
+    image.touch()
+    os.truncate(image, 400 * MIB)
+    disk.mkdir()
+    try:
+        _run(*make_file_system, str(image))
+        _mount("-o", "loop", str(image), str(disk))
+    except subprocess.CalledProcessError as error:
+        print(f"skipped: no loop device or file system: {error.stderr!r}")
+        return
+    try:
+        async with open_holdings(directory / "home") as holdings:
+            await _update_by_clones(holdings, disk)
+    finally:
+        _run("umount", str(disk))
+
+
+async def _update_by_clones(holdings: Holdings, disk: Path) -> None:
+    """An unchanged file, a database of which three blocks of 300 changed, one that grew, small ones."""
+    same, small = some_bytes(20 * MIB, 1000), {f"small/{number}": some_bytes(900, number) for number in range(50)}
+    pages = [some_bytes(100_000, 5000 + number) if number in {7, 150, 299} else BASE[number] for number in range(300)]
+    old = make({"base": b"".join(BASE), "same": same, **small}, piece=100_000)
+    new = make({"base": b"".join(pages), "same": same, "small.txt": b"x", **small}, piece=100_000)
+    dest, beside = disk / "dest", disk / "beside"
+    await _fetch(holdings, old, dest)
+    before, used = (dest / "same").stat().st_ino, _used(disk)
+    await keep(holdings, new)
+    async with holdings.stage(new.version, dest) as staging:
+        assert staging.space.required < 2 * MIB, staging.space
+        await staging.reuse()
+        assert await fill(staging, new) <= 5
+        assert _used(disk) - used < 4 * MIB, "what is the same takes no room a second time"
+        await staging.commit()
+    assert listing(dest) == expected(new)
+    assert (dest / "same").stat().st_ino != before, "a clone is a file of its own"
+    assert (await holdings.verify(dest)).is_whole
+    used = _used(disk)
+    await _fetch(holdings, new, beside)
+    assert _used(disk) - used < 4 * MIB
+    with (beside / "base").open("r+b") as file:
+        file.write(b"edited")
+    assert listing(dest) == expected(new), "what is edited in one is not edited in the other"
+    assert (await holdings.verify(beside)).edited == (b"base",)
+
+
+def _used(disk: Path) -> int:
+    os.sync()
+    status = os.statvfs(disk)
+    return (status.f_blocks - status.f_bfree) * status.f_frsize
+
+
 async def _fetch(holdings: Holdings, made: Made, dest: Path) -> bool:
     await keep(holdings, made)
     async with holdings.stage(made.version, dest) as staging:
@@ -176,7 +274,10 @@ SCENARIOS: dict[str, Callable[[Path], Awaitable[None]]] = {
     "bind": bind,
     "overlay": overlay,
     "full": full,
+    "tight": tight,
     "user": user,
+    "xfs": xfs,
+    "btrfs": btrfs,
 }
 
 if __name__ == "__main__":

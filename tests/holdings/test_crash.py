@@ -13,36 +13,20 @@ from pathlib import Path
 import pytest
 
 from swarm.holdings import open_holdings
-from tests.holdings.versions import expected, fill, keep, listing
-from tests.holdings.versions_to_kill import LARGE, LARGE_OLD
+from tests.holdings.versions import expected, fetch, fill, keep, listing
+from tests.holdings.versions_to_kill import LARGE, LARGE_OLD, PART_BYTES
 
-SCENARIOS = ("fresh", "exchange", "inside", "repair")
-STRIDE = 17
+SCENARIOS = ("fresh", "exchange", "inside", "repair", "in place")
 TREE = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_fetch_killed_at_some_steps(scenario: str, tmp_path: Path) -> None:
-    _sweep(scenario, tmp_path, first=SCENARIOS.index(scenario), stride=STRIDE)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_fetch_killed_at_every_step(scenario: str, tmp_path: Path) -> None:
-    _sweep(scenario, tmp_path, first=0, stride=1)
-
-
-def _sweep(scenario: str, directory: Path, first: int, stride: int) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.holdings.crashes",
-        scenario,
-        str(directory / "run"),
-        str(first),
-        str(stride),
-    ]
+    # An update in place is several updates, with several times the steps.
+    stride = 5 if scenario == "in place" else 1
+    command = [sys.executable, "-m", "tests.holdings.crashes", scenario, str(tmp_path / "run"), "0", str(stride)]
     done = subprocess.run(command, cwd=TREE, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "killed" in done.stdout
@@ -79,4 +63,47 @@ async def test_a_large_fetch_killed_at_random_moments(tmp_path: Path) -> None:
             await staging.commit()
         assert (await holdings.verify(dest)).is_whole
     assert listing(dest) == after
+    assert sorted(os.listdir(tmp_path)) == ["dest", "home"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_large_update_in_place_killed_at_random_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to twenty times: each file is that of one version, what is served is right, and the next run goes on."""
+    monkeypatch.setattr("swarm.holdings.in_place._room", lambda *_arguments: PART_BYTES)
+    rng = random.Random(6)
+    home, dest = tmp_path / "home", tmp_path / "dest"
+    async with open_holdings(home) as holdings:
+        await fetch(holdings, LARGE_OLD, dest)
+    wholes = {
+        path: {made.contents.get(path) for made in (LARGE_OLD, LARGE)} for path in LARGE_OLD.contents | LARGE.contents
+    }
+    kills = 0
+    while kills < 20:
+        command = [sys.executable, "-m", "tests.holdings.versions_to_kill", str(home), str(dest), "in-place"]
+        child = subprocess.Popen(command, cwd=TREE)
+        time.sleep(0.3 + rng.random() * 1.2)
+        child.send_signal(signal.SIGKILL)
+        kills += child.wait() == -signal.SIGKILL
+        for path, entry in listing(dest).items():
+            assert entry[0] != "file" or entry[-1] in wholes[path]
+        if child.returncode == 0:
+            break
+        async with open_holdings(home) as holdings:
+            for made in (LARGE_OLD, LARGE):
+                for index in made.block_indexes():
+                    assert await holdings.read(made.id, index) in (None, made.block(index))
+    assert kills
+    async with open_holdings(home) as holdings:
+        await keep(holdings, LARGE)
+        is_end = False
+        while not is_end:
+            async with holdings.stage(LARGE.version, dest) as staging:
+                await staging.reuse()
+                await fill(staging, LARGE)
+                is_end = (await staging.commit()).is_end
+        assert (await holdings.verify(dest)).is_whole
+    assert listing(dest) == expected(LARGE)
     assert sorted(os.listdir(tmp_path)) == ["dest", "home"]

@@ -383,12 +383,12 @@ async def test_a_sync_that_fails_is_raised_by_the_next_write(
         await staging.write(indexes[2], MADE.block(indexes[2]))
 
 
-@pytest.mark.parametrize("where", ["_take_old_away", "_end"])
+@pytest.mark.parametrize("where", ["take_old_away", "end_whole"])
 @pytest.mark.parametrize("without", [False, True], ids=["exchange", "entry by entry"])
 async def test_a_commit_broken_off_by_another_process_is_ended_by_the_next_fetch(
     home: Path, dest: Path, monkeypatch: pytest.MonkeyPatch, where: str, without: bool
 ) -> None:
-    from swarm.holdings import commit
+    from swarm.holdings import commit, commit_steps
 
     def die(*_arguments: object, **_named: object) -> None:
         raise OSError(errno.EIO, "the process was killed here")
@@ -398,7 +398,9 @@ async def test_a_commit_broken_off_by_another_process_is_ended_by_the_next_fetch
         await keep(living, NEWER)
         if without:
             monkeypatch.setattr(commit, "swap", lambda *_arguments: False)
-        monkeypatch.setattr(commit, "_move_entries" if without and where == "_take_old_away" else where, die)
+        monkeypatch.setattr(commit, "move_entries" if without and where == "take_old_away" else where, die)
+        if where == "end_whole":
+            monkeypatch.setattr(commit_steps, where, die)
         async with dying.stage(NEWER.version, dest) as staging:
             await fill(staging, NEWER)
             with pytest.raises(SwarmError, match="killed"):
@@ -452,7 +454,7 @@ async def test_a_users_file_survives_a_commit_broken_off_after_the_exchange_what
         await fetch(holdings, MADE, dest)
         (dest / "mine").write_bytes(b"precious")
         await keep(holdings, empty)
-        monkeypatch.setattr(commit, "_take_old_away", die)
+        monkeypatch.setattr(commit, "take_old_away", die)
         async with holdings.stage(empty.version, dest, repair=True) as staging:
             with pytest.raises(SwarmError, match="killed"):
                 await staging.commit()
@@ -474,7 +476,7 @@ async def test_a_commit_whose_pages_are_gone_is_ended_when_they_are_back(
     async with open_holdings(home) as holdings:
         await fetch(holdings, MADE, dest)
         await keep(holdings, NEWER)
-        monkeypatch.setattr(commit, "_end", die)
+        monkeypatch.setattr(commit, "end_whole", die)
         async with holdings.stage(NEWER.version, dest) as staging:
             await fill(staging, NEWER)
             with pytest.raises(SwarmError, match="killed"):

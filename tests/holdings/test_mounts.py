@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("scenario", ["tmpfs", "bind", "overlay", "full", "user"])
+@pytest.mark.parametrize("scenario", ["tmpfs", "bind", "overlay", "full", "tight", "user", "xfs", "btrfs"])
 def test_in_a_namespace(scenario: str, tmp_path: Path) -> None:
     for path in (tmp_path, *tmp_path.parents):
         if path == Path(tempfile.gettempdir()):

@@ -193,7 +193,7 @@ async def test_blocks_can_be_read_in_every_moment_of_a_commit(
 
     await fetch(holdings, MADE, dest)
     await keep(holdings, newer)
-    for name in ("finish_files", "look_again", "swap", "_take_old_away", "_end"):
+    for name in ("finish_files", "look_again", "swap", "take_old_away", "end_whole"):
         monkeypatch.setattr(commit, name, spy(name))
     async with holdings.stage(newer.version, dest) as staging:
         await staging.reuse()

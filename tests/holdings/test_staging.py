@@ -348,8 +348,9 @@ async def test_a_file_of_5_gib(holdings: Holdings, dest: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_100_000_small_files(holdings: Holdings, dest: Path) -> None:
-    made = make({f"d{number % 500}/f{number}": b"%d" % number for number in range(100_000)}, piece=250_000)
+async def test_20_000_small_files(holdings: Holdings, dest: Path) -> None:
+    """`tests/e2e/test_shapes.py` has five times as many."""
+    made = make({f"d{number % 500}/f{number}": b"%d" % number for number in range(20_000)}, piece=50_000)
     await fetch(holdings, made, dest)
     assert listing(dest) == expected(made)
-    assert (await holdings.verify(dest)).intact == 100_500
+    assert (await holdings.verify(dest)).intact == 20_500
