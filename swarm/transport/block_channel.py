@@ -6,12 +6,14 @@ cancellation takes effect between frames. The frames that arrive wait in a short
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
 
 from swarm.errors import DecodeError, TransportError
 from swarm.protocol.frames import FrameHeader, pack
+from swarm.transport.chunk_buffer import Piece
 from swarm.transport.frame_splitter import Frame, FrameSplitter
 from swarm.transport.mailbox import Mailbox
 from swarm.transport.pacing import Pacing
@@ -29,7 +31,7 @@ FRAME_OVERHEAD_BYTES = 512
 
 
 class BlockChannel:
-    """`read` or `refuse` is a task of the connection; whatever it raises ends it."""
+    """`read` or `refuse` is a task of the connection; whatever it raises ends it. It is a stream's sink."""
 
     def __init__(self, tcp: TcpStream) -> None:
         self.has_been_read_whole = trio.Event()
@@ -37,6 +39,7 @@ class BlockChannel:
         self._stream: Stream | None = None
         self._attached = trio.lowlevel.ParkingLot()
         self._inbox: Mailbox[Frame] = Mailbox(INBOX_BYTES, _weight)
+        self._splitter = FrameSplitter()
         self._sending = QuickLock()
         self._pacing = Pacing()
         self._ended: str | None = None
@@ -54,6 +57,7 @@ class BlockChannel:
         """One frame. Raises TransportError, after which the connection must end."""
         async with self._sending:
             stream = await self._await_stream()
+            await stream.await_window(lambda: self._ended is not None)
             await self._wait_for_room()
             if self._ended is not None:
                 raise TransportError(self._ended)
@@ -64,6 +68,9 @@ class BlockChannel:
 
     async def receive(self) -> Frame:
         return await self._inbox.take()
+
+    def hand_to(self, hand: Callable[[Frame], bool] | None) -> None:
+        self._inbox.hand_to(hand)
 
     async def close_write(self) -> None:
         """After the frame in hand: nothing more follows."""
@@ -79,18 +86,23 @@ class BlockChannel:
 
     async def read(self) -> None:
         """Takes frames in until the other side has sent its last."""
-        splitter, stream = FrameSplitter(), await self._await_stream()
-        while pieces := await stream.read():
-            try:
-                for piece in pieces:
-                    self._inbox.put_nowait(splitter.feed(piece))
-            except DecodeError as error:
-                raise TransportError(f"a block frame that cannot be read: {error.message}") from error
-            if self._inbox.is_full:
-                await self._inbox.wait_for_room()
-        if splitter.has_rest:
+        stream = await self._await_stream()
+        self._inbox.on_room(stream.resume)
+        await stream.pour(self)
+        if self._splitter.has_rest:
             raise TransportError("the other side stopped in the middle of a block frame")
         self.has_been_read_whole.set()
+
+    @property
+    def has_room(self) -> bool:
+        return not self._inbox.is_full
+
+    def take(self, piece: Piece) -> None:
+        try:
+            for frame in self._splitter.feed(piece):
+                self._inbox.put(frame)
+        except DecodeError as error:
+            raise TransportError(f"a block frame that cannot be read: {error.message}") from error
 
     async def refuse(self) -> None:
         """The other side of a stream on which only we may send."""

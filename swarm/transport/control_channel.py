@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
 from swarm.errors import TransportError
 from swarm.protocol.codec import UnknownMessage
 from swarm.protocol.messages import Goodbye, GoodbyeAck, Hello, Message, Prove, Unsupported
+from swarm.transport.chunk_buffer import Piece
 from swarm.transport.mailbox import Mailbox
-from swarm.transport.message_stream import MessageStream, frame
+from swarm.transport.message_stream import MessageSplitter, MessageStream, frame
 from swarm.transport.transport import OUTBOX_MESSAGES
+
+if TYPE_CHECKING:
+    from swarm.transport.libp2p_stream import Stream
 
 INBOX_MESSAGES = 1024
 """Then nothing more is read, the other side's writes stand still, and its watchdog sees it."""
@@ -30,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class ControlChannel:
-    """`read` and `write` are tasks of the connection; whatever they raise ends it."""
+    """`read` and `write` are tasks of the connection; whatever they raise ends it. It is a stream's sink."""
 
     def __init__(self, on_goodbye: Callable[[], None]) -> None:
         self.parting: str | None = None
@@ -39,6 +44,7 @@ class ControlChannel:
         self._on_goodbye = on_goodbye
         self._outbox: Mailbox[bytes] = Mailbox(OUTBOX_MESSAGES, _weight)
         self._inbox: Mailbox[Message] = Mailbox(INBOX_MESSAGES)
+        self._splitter = MessageSplitter()
 
     def send_nowait(self, message: Message) -> None:
         """Raises TransportError where it cannot be queued; with OUTBOX_FULL the connection is beyond hope."""
@@ -50,6 +56,9 @@ class ControlChannel:
 
     async def receive(self) -> Message:
         return await self._inbox.take()
+
+    def hand_to(self, hand: Callable[[Message], bool] | None) -> None:
+        self._inbox.hand_to(hand)
 
     async def part(self, reason: str) -> None:
         """Says goodbye and waits for the answer, or the end."""
@@ -70,11 +79,18 @@ class ControlChannel:
         while True:
             await stream.write(b"".join(await self._outbox.take_all()))
 
-    async def read(self, stream: MessageStream) -> None:
-        while True:
-            self._handle(await stream.receive_any())
-            if self._inbox.is_full:
-                await self._inbox.wait_for_room()
+    async def read(self, stream: Stream) -> None:
+        self._inbox.on_room(stream.resume)
+        await stream.pour(self)
+        raise TransportError("the connection has ended")
+
+    @property
+    def has_room(self) -> bool:
+        return not self._inbox.is_full
+
+    def take(self, piece: Piece) -> None:
+        for message in self._splitter.feed(piece):
+            self._handle(message)
 
     def _handle(self, message: Message | UnknownMessage) -> None:
         match message:
@@ -91,14 +107,14 @@ class ControlChannel:
             case GoodbyeAck():
                 self.has_parted.set()
             case _:
-                self._inbox.put_nowait((message,))
+                self._inbox.put(message)
 
     def _post(self, message: Message) -> None:
         """Past the bound where it must: what the connection itself has to say is little, but a flood of questions that
         each want an answer is none of its business."""
         if self._outbox.weight > 2 * OUTBOX_MESSAGES:
             raise TransportError(OUTBOX_FULL)
-        self._outbox.put_nowait((frame(message),))
+        self._outbox.put(frame(message))
 
 
 def _weight(data: bytes) -> int:

@@ -36,8 +36,8 @@ RESOLVE_S = 3.0
 LOOK_S = 5.0
 """Between two looks at our own addresses: a cable that was plugged in, an address that DHCP has changed."""
 
-GOODBYE_S = 2.0
-"""How long the farewell may take: three packets, 125 ms apart."""
+SAY_S = 2.0
+"""How long an announcement may take, or the farewell: three packets each, 225 or 125 ms apart."""
 
 LIFETIME_S = 120
 """How long others remember us without hearing from us: who died without a farewell is forgotten after this."""
@@ -125,7 +125,7 @@ class Discovery:
             await _in_thread(partial(_browse, zeroconf, ear), self._calls)
             await self._announce(zeroconf)
         finally:
-            with trio.CancelScope(deadline=trio.current_time() + GOODBYE_S, shield=True):
+            with trio.CancelScope(deadline=trio.current_time() + SAY_S, shield=True):
                 await _in_thread(zeroconf.close, self._calls)
 
     async def _announce(self, zeroconf: Zeroconf) -> None:
@@ -134,7 +134,9 @@ class Discovery:
         while True:
             current = announcement(self._peer_id, self._addresses(), has_loopback=self._has_loopback)
             if current != said:
-                await _in_thread(partial(_say, zeroconf, said, current), self._calls)
+                # Whole, also where we are to end: a packet of it that comes after the farewell would undo that.
+                with trio.CancelScope(deadline=trio.current_time() + SAY_S, shield=True):
+                    await _in_thread(partial(_say, zeroconf, said, current), self._calls)
                 said = current
             await trio.sleep(LOOK_S)
             with suppress(OSError, RuntimeError):

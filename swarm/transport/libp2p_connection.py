@@ -22,6 +22,7 @@ from swarm.protocol.messages import Direction, Hello, Message
 from swarm.transport import multistream
 from swarm.transport.block_channel import BlockChannel
 from swarm.transport.control_channel import OUTBOX_FULL, ControlChannel
+from swarm.transport.frame_splitter import Frame
 from swarm.transport.hello import HELLO_TIMEOUT_S, Greeting, Identity, greet_as_acceptor, greet_as_dialer
 from swarm.transport.message_stream import MessageStream
 from swarm.transport.transport import ConnectionStatistics
@@ -68,11 +69,12 @@ class Libp2pConnection:
         self._tasks: trio.Nursery | None = None
         self._ended: str | None = None
         self._greeting: Greeting | None = None
-        self._control_stream: MessageStream | None = None
+        self._control_stream: Stream | None = None
         self._changed = trio.lowlevel.ParkingLot()
         self._streams_open = 0
         self._control = ControlChannel(self._heard_goodbye)
         self._blocks = BlockChannel(session.tcp)
+        session.intake.on_fault = self._end_by_fault
 
     # --- Connection ---------------------------------------------------------------------------------
 
@@ -116,6 +118,12 @@ class Libp2pConnection:
     async def receive_frame(self) -> tuple[FrameHeader, bytes | memoryview]:
         return await self._blocks.receive()
 
+    def hand_to(
+        self, messages: Callable[[Message], bool] | None, frames: Callable[[Frame], bool] | None = None
+    ) -> None:
+        self._control.hand_to(messages)
+        self._blocks.hand_to(frames)
+
     async def aclose(self, reason: str, *, is_graceful: bool = False) -> None:
         try:
             if is_graceful and self._ended is None and self._greeting is not None:
@@ -147,8 +155,8 @@ class Libp2pConnection:
             # Beside the control stream, for a round trip less.
             self._start(self._open_blocks)
         with trio.move_on_after(HELLO_TIMEOUT_S):
-            self._control_stream = MessageStream(await self._session.open_stream(CONTROL))
-        control = self._require_control()
+            self._control_stream = await self._session.open_stream(CONTROL)
+        control = MessageStream(self._require_control())
         self._opened(await greet_as_dialer(control, identity, self.peer_id, direction, dial_nonce))
 
     async def greet_as_acceptor(self, identity: Identity) -> None:
@@ -156,7 +164,8 @@ class Libp2pConnection:
         with trio.move_on_after(HELLO_TIMEOUT_S):
             while self._control_stream is None and self._ended is None:
                 await self._changed.park()
-        self._opened(await greet_as_acceptor(self._require_control(), identity, self.peer_id))
+        control = MessageStream(self._require_control())
+        self._opened(await greet_as_acceptor(control, identity, self.peer_id))
 
     async def linger(self) -> None:
         """Lets a refused dialer read the reason: it closes when it has."""
@@ -214,6 +223,12 @@ class Libp2pConnection:
             log.exception("a task of the connection with %s failed", self.peer_id)
             self.end("internal error")
 
+    def _end_by_fault(self, error: Exception) -> None:
+        """What was read could not be understood, or met a defect of whoever was told: yamux would only see an end."""
+        if not isinstance(error, TransportError):
+            log.error("what came from %s met a defect", self.peer_id, exc_info=error)
+        self.end(error.message if isinstance(error, TransportError) else "internal error")
+
     async def _run_session(self) -> None:
         await self._session.run()
         self.end("the other side closed the connection")
@@ -223,7 +238,7 @@ class Libp2pConnection:
         self._greeting = greeting
         control = self._require_control()
         self._start(partial(self._control.read, control))
-        self._start(partial(self._control.write, control))
+        self._start(partial(self._control.write, MessageStream(control)))
         if self._blocks.is_attached:
             self._start_blocks()
 
@@ -262,7 +277,7 @@ class Libp2pConnection:
         if self.is_dialer or is_taken:
             raise TransportError(f"the other side opened a {protocol} stream that it may not open")
         if protocol == CONTROL:
-            self._control_stream = MessageStream(stream)
+            self._control_stream = stream
             self._changed.unpark_all()
         else:
             self._attach_blocks(stream)
@@ -280,7 +295,7 @@ class Libp2pConnection:
             raise TransportError("the other side opened a block stream on a connection that carries no blocks")
         self._start(self._blocks.refuse if self.sends_blocks else self._blocks.read)
 
-    def _require_control(self) -> MessageStream:
+    def _require_control(self) -> Stream:
         if self._control_stream is None:
             reason = f"{self.peer_id} opened no control stream within {HELLO_TIMEOUT_S:.0f} s"
             raise TransportError(self._ended or reason)

@@ -15,17 +15,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 _HOLLOW = (
     "libp2p",
     "libp2p.network",
     "libp2p.network.connection",
     "libp2p.security",
+    "libp2p.tools",
+    "libp2p.tools.anyio_service",
     "libp2p.transport",
     "libp2p.transport.quic",
 )
-_QUIC_STREAM = "libp2p.transport.quic.stream"
-"""Only named in a type alias; the real one needs a QUIC implementation."""
+
+_STAND_INS = {
+    # Only named in a type alias; the real one needs a QUIC implementation.
+    "libp2p.transport.quic.stream": ("QUICStream",),
+    # A base of an interface that is not used.
+    "libp2p.tools.anyio_service.api": ("ServiceAPI",),
+    # Our peers have Ed25519 keys; RSA alone imports a second cryptographic library, and a compiler's parser for it.
+    "libp2p.crypto.rsa": ("RSAPrivateKey", "RSAPublicKey"),
+}
+"""Modules of which nothing but these names is needed."""
+
+_MARKED = "libp2p.crypto.serialization"
+"""Has a stand-in's names in a table of its own: a later import makes its own."""
 
 _PARTS = ("libp2p.stream_muxer.yamux.yamux", "libp2p.security.noise.transport", "libp2p.crypto.x25519")
 
@@ -50,14 +64,12 @@ def _hollow_packages() -> Iterator[None]:
         raise ImportError("libp2p is not installed")
     root = Path(found.submodule_search_locations[0]).parent
     modules = {name: _hollow(name, root) for name in _HOLLOW}
-    quic_stream = ModuleType(_QUIC_STREAM)
-    quic_stream.__dict__["QUICStream"] = type("QUICStream", (), {})
-    modules[_QUIC_STREAM] = quic_stream
+    modules |= {name: _stand_in(name, names) for name, names in _STAND_INS.items()}
     sys.modules.update(modules)
     try:
         yield
     finally:
-        for name in modules:
+        for name in (*modules, _MARKED):
             sys.modules.pop(name, None)
 
 
@@ -65,6 +77,17 @@ def _hollow(name: str, root: Path) -> ModuleType:
     module = ModuleType(name)
     module.__path__ = [str(root.joinpath(*name.split(".")))]
     return module
+
+
+def _stand_in(name: str, names: tuple[str, ...]) -> ModuleType:
+    module = ModuleType(name)
+    for each in names:
+        module.__dict__[each] = type(each, (), {"from_bytes": staticmethod(_refuse)})
+    return module
+
+
+def _refuse(_data: bytes) -> NoReturn:
+    raise ValueError("an identity of a kind that no peer of ours has")
 
 
 _load()

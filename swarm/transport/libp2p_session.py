@@ -21,6 +21,7 @@ from swarm.protocol.ids import PeerId
 from swarm.protocol.keys import SigningKey
 from swarm.transport import multistream
 from swarm.transport.chunk_buffer import ChunkBuffers
+from swarm.transport.intake import Intake
 from swarm.transport.libp2p_parts import (
     ID,
     BaseLibp2pError,
@@ -54,7 +55,6 @@ PRIVATE: Final = {
         "recv_closed",
         "recv_window",
         "reset_received",
-        "rw_lock",
         "send_closed",
         "send_window",
         "stream_id",
@@ -108,9 +108,10 @@ class Session:
         self.tcp = tcp
         # Untyped from here on: its locks are exchanged, and what it calls a secured connection is ours. It only ever
         # prints the peer's id, into every line of a log that nobody reads: the text is at hand.
-        self._muxed = cast("Any", Yamux(cast("Any", channel), cast("Any", channel.peer_id), is_initiator=is_initiator))
+        self.intake = Intake(channel)
+        self._muxed = cast("Any", Yamux(cast("Any", self.intake), cast("Any", channel.peer_id), is_initiator))
         self._muxed._measure_rtt_loop = _never
-        self._muxed._read_data_body = channel.read_piece
+        self._muxed._read_data_body = self.intake.read_piece
         self._muxed.stream_buffers = ChunkBuffers(UNREAD_BYTES_MAX)
         self._muxed.streams_lock = QuickLock()
         self._muxed._write_lock = QuickLock()

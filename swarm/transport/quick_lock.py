@@ -8,8 +8,6 @@ reschedule, so nobody starves.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from types import TracebackType
 
 import trio
@@ -36,15 +34,3 @@ class QuickLock:
 
     def locked(self) -> bool:
         return self._is_taken
-
-
-class QuickReadWriteLock:
-    """What a yamux stream asks of its `rw_lock`; it only ever writes under it."""
-
-    def __init__(self) -> None:
-        self._lock = QuickLock()
-
-    @asynccontextmanager
-    async def write_lock(self) -> AsyncIterator[None]:
-        async with self._lock:
-            yield

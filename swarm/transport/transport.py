@@ -58,6 +58,14 @@ class Connection(Protocol):
     async def receive_frame(self) -> tuple[FrameHeader, bytes | memoryview]:
         """The next block frame. The receiver must keep calling: flow control is by credit, above."""
 
+    def hand_to(
+        self,
+        messages: Callable[[Message], bool] | None,
+        frames: Callable[[tuple[FrameHeader, memoryview]], bool] | None = None,
+    ) -> None:
+        """What comes may from now on be handed over at once, in the transport's own turn, instead of waiting to be
+        received; what is declined (False), and what comes behind it, waits. A transport need not make use of it."""
+
     async def aclose(self, reason: str, *, is_graceful: bool = False) -> None:
         """Ends the connection; graceful means goodbye, everything read by the other side, bounded by 2 s."""
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 import trio
+from zeroconf import Zeroconf
 
 from swarm.protocol.ids import PeerId
 from swarm.protocol.keys import SigningKey
@@ -51,6 +53,34 @@ async def test_two_peers_find_each_other_and_hear_the_goodbye() -> None:
             assert await news_of(first, two) == PeerSeen(two, at(4002))
             assert await news_of(second, one) == PeerSeen(one, at(4001))
         assert await news_of(first, two) == PeerGone(two)
+
+
+async def test_the_farewell_comes_after_the_last_packet_of_an_announcement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who is there for less than half a second is believed to be there for two minutes."""
+    begun, order = threading.Event(), []
+    real_start, real_say = discovery._start, discovery._say
+
+    def start(interfaces: Sequence[str] | None) -> Zeroconf:
+        zeroconf = real_start(interfaces)
+        close = zeroconf.close
+
+        def closing() -> None:
+            order.append("farewell")
+            close()
+
+        monkeypatch.setattr(zeroconf, "close", closing)
+        return zeroconf
+
+    def say(*arguments: Any) -> None:
+        begun.set()
+        real_say(*arguments)
+        order.append("announced")
+
+    monkeypatch.setattr(discovery, "_start", start)
+    monkeypatch.setattr(discovery, "_say", say)
+    async with open_discovery(fresh(), lambda: at(4012), interfaces=LOOPBACK):
+        await trio.to_thread.run_sync(begun.wait)
+    assert order == ["announced", "farewell"]
 
 
 async def test_nobody_finds_themselves() -> None:
@@ -166,6 +196,7 @@ def lines_until(process: subprocess.Popen[str], kind: str, peer_id: PeerId) -> l
     raise AssertionError("the program ended without the news")
 
 
+@pytest.mark.slow
 async def test_another_program_is_found_and_its_end_is_heard() -> None:
     one, other = fresh(), fresh()
     async with open_discovery(one, lambda: at(4011), interfaces=LOOPBACK) as heard:

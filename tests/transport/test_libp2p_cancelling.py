@@ -64,6 +64,7 @@ async def test_cancelled_sends_on_a_slow_link_leave_the_connection_usable() -> N
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.slow
 async def test_without_the_shield_a_cancelled_write_wedges_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fault itself, so that the test above is known to be able to fail."""
 

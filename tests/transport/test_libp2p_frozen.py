@@ -90,6 +90,7 @@ async def test_a_killed_peer_ends_its_connections_at_once() -> None:
                 await connection.receive()
 
 
+@pytest.mark.slow
 async def test_the_end_of_a_host_does_not_wait_for_a_frozen_peer() -> None:
     with other_program() as (process, address), trio.fail_after(5):
         async with Opener("libp2p").transport(1) as dialing, trio.open_nursery() as nursery:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
+import pytest
 import trio
 
 from swarm.errors import TransportError
@@ -20,6 +21,7 @@ from tests.transport.peers import key
 BULK, ECHO = "/bulk", "/echo"
 
 
+@pytest.mark.slow
 async def test_bulk_both_ways_on_one_connection_with_new_streams_deadlocks() -> None:
     """Each read loop waits to write the answer to a new stream, behind a writer that waits for the other to read."""
     (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
 
 from swarm.errors import TransportError
 from swarm.transport.mailbox import Mailbox
@@ -12,7 +11,8 @@ from swarm.transport.mailbox import Mailbox
 
 async def test_what_was_put_before_the_end_can_still_be_taken() -> None:
     box: Mailbox[int] = Mailbox(10)
-    box.put_nowait([1, 2])
+    box.put(1)
+    box.put(2)
     box.end("over")
     box.end("the first reason stays")
     assert await box.take() == 1
@@ -24,9 +24,10 @@ async def test_what_was_put_before_the_end_can_still_be_taken() -> None:
 
 async def test_a_weight_counts_what_it_is_told() -> None:
     box: Mailbox[bytes] = Mailbox(10, len)
-    box.put_nowait([b"12345", b"123"])
+    box.put(b"12345")
+    box.put(b"123")
     assert not box.is_full
-    box.put_nowait([b"12"])
+    box.put(b"12")
     assert box.is_full
     box.check()
     await box.take()
@@ -36,37 +37,46 @@ async def test_a_weight_counts_what_it_is_told() -> None:
     box.check()
 
 
-async def test_who_waits_for_room_waits_until_something_is_taken(autojump_clock: MockClock) -> None:
-    box: Mailbox[int] = Mailbox(1)
-    box.put_nowait([1])
-    times = []
-
-    async def wait() -> None:
-        await box.wait_for_room()
-        times.append(trio.current_time())
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(wait)
-        await trio.sleep(5)
-        assert times == []
-        await box.take()
-    assert times == [pytest.approx(trio.current_time())]
+async def test_each_thing_taken_from_a_full_one_is_told() -> None:
+    box: Mailbox[int] = Mailbox(2)
+    told: list[bool] = []
+    box.on_room(lambda: told.append(box.is_full))
+    for number in range(3):
+        box.put(number)
+    assert [await box.take() for _ in range(3)] == [0, 1, 2]
+    assert told == [True, False]
 
 
-async def test_the_end_frees_who_waits_for_room() -> None:
-    box: Mailbox[int] = Mailbox(1)
-    box.put_nowait([1])
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(box.wait_for_room)
-        await wait_all_tasks_blocked()
-        box.end("over")
+async def test_what_is_handed_over_does_not_wait_and_what_is_declined_keeps_its_turn() -> None:
+    box: Mailbox[int] = Mailbox(10)
+    box.put(1)
+    handed: list[int] = []
+    takes = True
+
+    def hand(item: int) -> bool:
+        if takes:
+            handed.append(item)
+        return takes
+
+    box.hand_to(hand)
+    box.put(2)
+    assert handed == [], "1 is older and still waits"
+    assert [await box.take(), await box.take()] == [1, 2]
+    box.put(3)
+    takes = False
+    box.put(4)
+    takes = True
+    box.put(5)
+    box.hand_to(None)
+    assert handed == [3]
+    assert [await box.take(), await box.take()] == [4, 5]
 
 
 async def test_a_cancelled_take_takes_nothing() -> None:
     box: Mailbox[int] = Mailbox(2)
     with trio.move_on_after(0):
         await box.take()
-    box.put_nowait([1])
+    box.put(1)
     with trio.CancelScope() as scope:
         scope.cancel()
         await box.take()
