@@ -7,11 +7,10 @@ simulator drive it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from swarm.protocol.bounds import KIB
 from swarm.protocol.ids import AgentId, ConnectionId, VersionId
 from swarm.protocol.messages import (
     Alive,
@@ -30,15 +29,16 @@ from swarm.protocol.messages import (
     Message,
     NeedPeers,
     Orphans,
-    Publish,
     RootReply,
     Share,
     Welcome,
 )
-from swarm.tracker.allowance import CHECKS_PER_QUESTION, Allowance
-from swarm.tracker.beats import Beats
-from swarm.tracker.book import Shape
-from swarm.tracker.budget import OriginBudget
+from swarm.tracker.agents.allowance import CHECKS_PER_QUESTION, Allowance, cost_of
+from swarm.tracker.agents.beats import Beats
+from swarm.tracker.agents.membership import Membership
+from swarm.tracker.agents.registry import Agent, Registry
+from swarm.tracker.agents.uses import VersionUse, uses_of
+from swarm.tracker.catalog.lookups import Asked
 from swarm.tracker.commands import Command, Disconnect, PresignAndSend, Send
 from swarm.tracker.events import (
     AgentConnected,
@@ -50,31 +50,18 @@ from swarm.tracker.events import (
     Ticked,
     VersionLearned,
 )
-from swarm.tracker.handout import Degree
-from swarm.tracker.leases import PRESIGNED_S, Grant, LeaseRules, Signer, Verifier
-from swarm.tracker.leases import Leases as LeaseDesk
-from swarm.tracker.lookups import Asked
-from swarm.tracker.membership import Membership
-from swarm.tracker.pace import Pace
-from swarm.tracker.registry import Agent, Registry
-from swarm.tracker.restart import Settling
+from swarm.tracker.leasing.leases import Leases as LeaseDesk
+from swarm.tracker.leasing.restart import Settling
+from swarm.tracker.leasing.rules import PRESIGNED_S, Grant
+from swarm.tracker.rules import TrackerRules
+from swarm.tracker.shape import Shape
 from swarm.tracker.statistics import TrackerStatistics, count_up
 
 if TYPE_CHECKING:
     from random import Random
 
-ROOT_BYTES_PER_QUESTION = 64 * KIB
-"""A root of 1 MiB takes 75 ms to read (measured)."""
-
 BUSY_S = 5.0
 """When to try again to join where there is no room."""
-
-
-SiteOf = Callable[[str, tuple[str, ...]], str]
-
-
-def _said_site(said: str, addresses: tuple[str, ...]) -> str:  # noqa: ARG001  # a tracker with a table looks at them
-    return said
 
 
 class CatalogPart(Protocol):
@@ -88,33 +75,6 @@ class CatalogPart(Protocol):
     def learned(self) -> list[tuple[VersionId, Shape]]: ...
     def forget(self, connection: ConnectionId) -> None: ...
     def check(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerRules:
-    """What a tracker is told once. `epoch` is when it started, in Unix ms; `unix_s` is the wall clock where `now` is 0.
-
-    `first_number`: of its leases, random, so that a forerunner's do not recur. `presigns`: its driver can make URLs
-    for agents without credentials. `site_of`: the site of an agent that says one and has these addresses.
-    `is_first_start`: there was no forerunner whose leases could still be out.
-    """
-
-    epoch: int
-    key: bytes
-    sign: Signer
-    verify: Verifier
-    first_number: int = 1
-    unix_s: float = 0.0
-    presigns: bool = False
-    site_of: SiteOf = _said_site
-    is_first_start: bool = False
-    degree: Degree = field(default_factory=Degree)
-    budget: OriginBudget = field(default_factory=OriginBudget)
-    pace: Pace = field(default_factory=Pace)
-
-    @property
-    def for_leases(self) -> LeaseRules:
-        return LeaseRules(self.epoch, self.sign, self.verify, self.first_number, self.unix_s, self.budget, self.pace)
 
 
 class Tracker:
@@ -145,6 +105,10 @@ class Tracker:
         """When `Ticked` is due next, if nothing else happens."""
         times = (self._registry.next_silence(), self._beats.next_due(), self._leases.next_deadline())
         return min((time for time in times if time is not None), default=None)
+
+    def uses(self) -> tuple[VersionUse, ...]:
+        """Who takes part in which version now."""
+        return uses_of(self._registry)
 
     def statistics(self) -> TrackerStatistics:
         """A snapshot."""
@@ -254,7 +218,7 @@ class Tracker:
         return self._route(agent, event.connection, event.message, now)
 
     def _ask(self, agent: Agent, connection: ConnectionId, message: Asked, now: float) -> list[Command]:
-        if self._catalog is None or not self._may_ask(agent, _cost_of(message), now):
+        if self._catalog is None or not self._may_ask(agent, cost_of(message), now):
             return [Send(connection, Failed(message.request, "unavailable", "too many questions at once"))]
         return self._catalog.ask(connection, message, now)
 
@@ -325,10 +289,3 @@ class Tracker:
     def _tell(self, agent_id: AgentId, message: Message) -> Iterable[Command]:
         agent = self._registry.agents.get(agent_id)
         return [Send(agent.connection, message)] if agent is not None and agent.connection is not None else []
-
-
-def _cost_of(message: Asked) -> float:
-    """In questions: a published chain is verified signature by signature, and its root read."""
-    if not isinstance(message, Publish):
-        return 1.0
-    return 1.0 + len(message.name_records) / CHECKS_PER_QUESTION + len(message.root or b"") / ROOT_BYTES_PER_QUESTION

@@ -5,7 +5,7 @@
         await trio.sleep_forever()
 
 The transport is the caller's and must greet with `TrackerHello`. One task per connection; look-ups and closings are
-tasks of their own. Nothing is polled: the store is asked when somebody asks.
+tasks of their own. The store is asked when somebody asks, and looked at for tags that somebody has subscribed to.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 from typing import assert_never
 
@@ -26,16 +27,19 @@ from swarm.protocol.lease import sign_lease, verify_lease
 from swarm.protocol.messages import Direction, Hello, LeaseGrant, Message, PeerInfo
 from swarm.tracker import commands as c
 from swarm.tracker import events as e
-from swarm.tracker.catalog import Catalog
-from swarm.tracker.core import Tracker, TrackerRules
-from swarm.tracker.http import open_http
-from swarm.tracker.pages import pages_of
-from swarm.tracker.presigning import Presigner
-from swarm.tracker.questions import look_up
+from swarm.tracker.agents.sites import SiteTable
+from swarm.tracker.agents.uses import VersionUse
+from swarm.tracker.catalog.catalog import Catalog
+from swarm.tracker.core import Tracker
+from swarm.tracker.http.pages import pages_of
+from swarm.tracker.http.server import open_http
+from swarm.tracker.origin.link import OpenStore, StoreLink
+from swarm.tracker.origin.presigning import Presigner
+from swarm.tracker.origin.questions import look_up
+from swarm.tracker.origin.watching import watch_store
+from swarm.tracker.rules import TrackerRules
 from swarm.tracker.settings import TrackerHello, TrackerSettings
-from swarm.tracker.sites import SiteTable
 from swarm.tracker.statistics import TrackerStatistics
-from swarm.tracker.store_link import OpenStore, StoreLink
 from swarm.transport.nursery_of_one import nursery_of_one
 from swarm.transport.transport import Connection, Transport
 
@@ -88,6 +92,10 @@ class TrackerService:
         """A snapshot."""
         return self._core.statistics()
 
+    def uses(self) -> tuple[VersionUse, ...]:
+        """Who takes part in which version now."""
+        return self._core.uses()
+
     def check(self) -> None:
         """AssertionError where the core contradicts itself."""
         self._core.check()
@@ -121,6 +129,11 @@ class TrackerService:
             except SwarmError as error:
                 log.warning("the store cannot be opened yet: %s", error)
 
+    async def watch_store(self) -> None:
+        """Notices tags that move in the store without anybody telling us, as far as somebody wants to hear of them."""
+        if self.store is not None:
+            await watch_store(self.store, self._catalog.watched, self._look_up)
+
     async def say_goodbye(self) -> None:
         """Closes every connection in order, within `END_S`."""
         with trio.move_on_after(END_S):
@@ -136,18 +149,24 @@ class TrackerService:
         self._connections[connection.id] = connection
         self._handle(_connected(connection, self.realm))
         reason = "it ended"
+        connection.hand_to(partial(self._hear, connection))
         try:
             while True:
-                self._handle(e.MessageReceived(connection.id, await connection.receive()))
+                self._hear(connection, await connection.receive())
         except TransportError as error:
             reason = error.message
         except Exception:  # a task's outer edge: one agent's message must not end the others' tracker
             log.exception("a tracker's connection failed")
             reason = "internal error"
         finally:
+            connection.hand_to(None)
             del self._connections[connection.id]
         self._handle(e.AgentGone(connection.id, reason))
         await _close(connection, reason, False)
+
+    def _hear(self, connection: Connection, message: Message) -> bool:
+        self._handle(e.MessageReceived(connection.id, message))
+        return True
 
     # --- events and commands ------------------------------------------------------------------------
 
@@ -211,7 +230,7 @@ async def open_tracker(
         if hello is not None:
             hello.realm_of = lambda: tracker.realm
         async with open_http(settings.http, pages_of(tracker)) as tracker.urls:
-            for task in (tracker.accept, tracker.keep_time, tracker.warm_up):
+            for task in (tracker.accept, tracker.keep_time, tracker.warm_up, tracker.watch_store):
                 nursery.start_soon(task)
             try:
                 yield tracker

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from swarm.protocol.ids import PeerId, Realm
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.messages import Direction, Hello
-from swarm.tracker.budget import OriginBudget
-from swarm.tracker.handout import Degree
-from swarm.tracker.pace import Pace
-from swarm.tracker.sites import Network
+from swarm.tracker.agents.handout import Degree
+from swarm.tracker.agents.sites import Network
+from swarm.tracker.leasing.budget import OriginBudget
+from swarm.tracker.leasing.pace import Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,8 @@ class TrackerSettings:
     `realm`: without a store, whose records are taken; None: those of the first record's. With a store it is the
     store's. `http`: (ip, port) pairs. `trackers`: other trackers' URLs, told to whoever asks. `presigns`: the store
     makes URLs (S3 with credentials), so that agents need none. `is_first_start`: no earlier tracker with this key can
-    have leases out (the key was just made): it need not listen before it grants.
+    have leases out (the key was just made): it need not listen before it grants. `shows_versions`: anybody may ask over
+    HTTP how many take part in which version; not where a secret keeps strangers out.
     """
 
     key: SigningKey = field(repr=False)
@@ -31,6 +32,7 @@ class TrackerSettings:
     sites: tuple[tuple[Network, str], ...] = ()
     presigns: bool = False
     is_first_start: bool = False
+    shows_versions: bool = False
     budget: OriginBudget = field(default_factory=OriginBudget)
     degree: Degree = field(default_factory=Degree)
     pace: Pace = field(default_factory=Pace)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from swarm.tracker.leases import Leases
-from swarm.tracker.registry import Registry
-from swarm.tracker.shares import Shares
+from swarm.tracker.agents.registry import Registry
+from swarm.tracker.agents.shares import Shares
+from swarm.tracker.leasing.leases import Leases
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import trio
 
 from swarm.errors import MissingError, SwarmError
 from swarm.protocol.ids import BlockId, Realm, VersionId
+from swarm.protocol.records import decode_tag_record
 from tests.tracker.publisher import REALM, Publisher
 from tests.tracker.versions import SmallVersion
 
@@ -62,6 +63,15 @@ class MemoryStore:
     async def tags(self, name: str) -> list[str]:
         await self._answer("tags")
         return sorted(self._tags.get(name, {}))
+
+    async def has_tag_record(self, name: str, tag: str, seq: int) -> bool:
+        await self._answer("has_tag_record")
+        record = self._tags.get(name, {}).get(tag)
+        return record is not None and decode_tag_record(record).seq >= seq
+
+    async def tags_state(self, name: str) -> bytes:
+        await self._answer("tags_state")
+        return b"".join(self._tags.get(name, {}).values())
 
     async def get_root(self, version: VersionId) -> bytes:
         await self._answer("get_root")

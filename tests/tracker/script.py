@@ -23,9 +23,10 @@ from swarm.protocol.messages import (
     PeerInfo,
 )
 from swarm.tracker.commands import Command, Disconnect, Send
-from swarm.tracker.core import CatalogPart, Tracker, TrackerRules
+from swarm.tracker.core import CatalogPart, Tracker
 from swarm.tracker.events import AgentConnected, AgentGone, Event, MessageReceived, Ticked, VersionLearned
-from swarm.tracker.pace import Pace
+from swarm.tracker.leasing.pace import Pace
+from swarm.tracker.rules import TrackerRules
 
 V = VersionId(b"v" * 32)
 W = VersionId(b"w" * 32)

@@ -22,10 +22,10 @@ from swarm.protocol.messages import (
     Share,
     Welcome,
 )
-from swarm.tracker import allowance, registry
-from swarm.tracker.budget import OriginBudget
+from swarm.tracker.agents import allowance, registry
+from swarm.tracker.agents.sites import SiteTable
 from swarm.tracker.commands import Disconnect
-from swarm.tracker.sites import SiteTable
+from swarm.tracker.leasing.budget import OriginBudget
 from tests.tracker.script import EPOCH, Script, V, agent_id, letters
 
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from swarm.protocol import messages as m
 from swarm.protocol.ids import VersionId
 from swarm.protocol.runs import normalise
-from swarm.tracker.catalog import Catalog
+from swarm.tracker.catalog.catalog import Catalog
 from swarm.tracker.commands import LookUp
 from swarm.tracker.events import LookedUp
+from tests.examples import examples
 from tests.tracker.publisher import REALM, Publisher
 from tests.tracker.script import Script, agent_id
 from tests.tracker.versions import small_version
@@ -69,7 +70,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(80))
 @given(steps, st.booleans())
 def test_any_conversation(conversation: list[tuple[str, object]], has_store: bool) -> None:
     script = Script(catalog=Catalog(REALM, has_store=has_store), is_first_start=False)

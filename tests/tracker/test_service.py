@@ -8,10 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
+import pytest
 import trio
 import trio.testing
 
-from swarm.errors import TransportError, UnavailableError
+from swarm.errors import RefusedError, TransportError, UnavailableError
 from swarm.protocol.ids import PeerId
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.lease import verify_lease
@@ -39,6 +40,7 @@ from swarm.protocol.messages import (
     TagMoved,
     Welcome,
 )
+from swarm.tracker.http.client import read_uses
 from swarm.tracker.service import TrackerService, open_tracker
 from swarm.tracker.settings import TrackerHello, TrackerSettings
 from swarm.transport.memory import MemoryNetwork, MemoryTransport
@@ -401,6 +403,21 @@ async def test_healthz_and_status() -> None:
         status, body = await get(f"{url}/status")
         assert status == 200
         assert json.loads(body)["agents"] == 1
+
+
+async def test_who_takes_part_in_which_version_is_shown_unless_a_secret_keeps_strangers_out() -> None:
+    public = {"http": (("127.0.0.1", 0),), "shows_versions": True}
+    async with House(None, **public) as house, house.agent("a") as a, house.agent("b") as b:
+        for agent in (a, b):
+            await agent.hear(Welcome)
+        a.seed(ONE)
+        b.join(ONE)
+        await b.hear(HandOut)
+        (use,) = await read_uses(house.tracker.urls[0])
+    assert (use.version, use.seeders, use.complete, use.fetching, use.sites) == (ONE.id.hex(), 1, 0, 1, 1)
+    async with House(None, http=(("127.0.0.1", 0),)) as house:
+        with pytest.raises(RefusedError, match="has a secret"):
+            await read_uses(house.tracker.urls[0])
 
 
 async def test_healthz_waits_for_the_store_and_opens_it_again() -> None:

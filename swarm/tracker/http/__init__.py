@@ -1,0 +1,1 @@
+"""The tracker's HTTP front, and how agents find the tracker through it."""
