@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-import trio
-
-from swarm.dataset.entries import Scan
-from swarm.errors import CorruptError, MissingError
+from swarm.errors import CorruptError, MissingError, NotFoundError
 from swarm.protocol.blocks_pages import decode_blocks_page
 from swarm.protocol.bounds import PAGE_BYTES_MAX
-from swarm.protocol.ids import DIGEST_BYTES, BlockId, Index, VersionId
-from swarm.protocol.index_space import IndexSpace
-from swarm.protocol.manifest import Root, decode_root
-from swarm.protocol.version import assemble
+from swarm.protocol.ids import DIGEST_BYTES, BlockId, VersionId
+from swarm.protocol.manifest import Root
 from swarm.seeder.draft import Draft
+from swarm.seeder.presence import load_kept
 from swarm.store import Store
 
 
-async def load_draft(records: Store, scan: Scan, version: VersionId) -> Draft | None:
-    """An earlier version with the content of `scan`; None where its root or a page is gone."""
+async def load_draft(records: Store, draft: Draft, version: VersionId) -> Draft | None:
+    """An earlier version with the content of `draft`; None where its root or a page is gone."""
     try:
-        root_bytes = await records.get_root(version)
-        refs = IndexSpace(decode_root(root_bytes)).page_refs
-        pages = tuple([await records.get_block(ref.id, max_length=PAGE_BYTES_MAX) for ref in refs])
-    except (MissingError, CorruptError):
+        kept = await load_kept(records, version)
+    except NotFoundError:
         return None
-    by_index = {Index(number): data for number, data in enumerate(pages)}
-    return Draft(scan, await trio.to_thread.run_sync(assemble, root_bytes, by_index), pages)
+    return replace(draft, version=kept.version, pages=kept.pages)
 
 
 async def known_blocks(records: Store, roots: Iterable[Root]) -> set[BlockId]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from swarm.dataset.entries import Scan, ScanOptions
-from swarm.dataset.source import Source
+from swarm.dataset.source import StreamSource
 from swarm.protocol.ids import Realm
 from swarm.protocol.version import Version
+from swarm.seeder.marks import NO_MARKS, Marks
 from swarm.seeder.tagging import PublishedTag
 
 
@@ -16,7 +17,8 @@ from swarm.seeder.tagging import PublishedTag
 class PublishOptions:
     """`average` (bytes) None: that of the name's newest version, else chosen by the size; `rechunk` lets it change.
 
-    `realm` begins a lost store anew under its old one. `no_latest`: a release does not move `latest`.
+    `realm` begins a lost store anew under its old one. `no_latest`: a release does not move `latest`. `marks` are the
+    note and labels of the records. `is_forced`: a release that means something else moves.
     """
 
     scan: ScanOptions = field(default_factory=ScanOptions)
@@ -25,6 +27,8 @@ class PublishOptions:
     no_latest: bool = False
     realm: Realm | None = None
     dry_run: bool = False
+    marks: Marks = NO_MARKS
+    is_forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Publication:
     version: Version
     pages: tuple[bytes, ...]
     scan: Scan
-    source: Source
+    source: StreamSource
     realm: Realm | None
     tags: tuple[PublishedTag, ...]
     """The tags that were asked for, in that order, and then `latest` where it followed."""

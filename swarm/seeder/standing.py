@@ -47,7 +47,7 @@ class TagStanding:
     @property
     def is_immutable(self) -> bool:
         """Whether the tag, once set, means the same for ever."""
-        return is_immutable(self.tag)
+        return is_immutable(self.tag) or (self.record is not None and self.record.immutable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Moves tags: which ones, to which version, and by which records. Deciding is apart from committing.
 
-The rules: a tag that means the published content already stays; a release never means anything else; a release that
-is published moves `latest` only if that points at nothing or at a lower release of the same scheme, and only once, so
-that publishing it again does not undo a roll-back.
+The rules: a tag that means the published content already stays, unless other notes or labels are wanted; a release
+never means anything else, unless its producer insists; a release that is published moves `latest` only if that points
+at nothing or at a lower release of the same scheme, and only once, so that publishing it again does not undo a
+roll-back.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from swarm.protocol.records import (
 )
 from swarm.protocol.tags import moves_latest, parse_release
 from swarm.protocol.version import Version
+from swarm.seeder.marks import NO_MARKS, Marks
 from swarm.seeder.standing import NameStanding, Standing, TagStanding, check_key, read_name, read_tag
 from swarm.store import Store
 
@@ -61,6 +63,16 @@ class Signer:
     now_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a tag is to mean. `is_forced`: also where it is a release that means something else."""
+
+    version: VersionId
+    root: Root
+    marks: Marks = NO_MARKS
+    is_forced: bool = False
+
+
 # --- deciding -----------------------------------------------------------------------------------
 
 
@@ -78,21 +90,24 @@ def version_for(standing: Standing, draft: Version) -> VersionId:
     return draft.id if draft.id in found or not found else found[0]
 
 
-def must_move(tag: TagStanding, version: Version) -> bool:
-    """Whether the tag needs a record for `version`. Raises RefusedError where it is a release that means another."""
+def must_move(tag: TagStanding, goal: Goal) -> bool:
+    """Whether the tag needs a record for `goal`. Raises RefusedError where it is a release that means another."""
     if tag.record is None:
         return True
-    if tag.record.root == version.id and tag.is_valid:
-        return False
-    if not tag.is_immutable or tag.record.root == version.id:
+    if tag.record.root == goal.version:
+        return not tag.is_valid or goal.marks.differ_from(tag.record)
+    if not tag.is_immutable:
         return True
-    if means(tag, version.root):
+    if means(tag, goal.root):
         return False
+    if goal.is_forced:
+        return True
     there = (
         "was untagged" if tag.record.root is None else f"means {tag.record.root.hex()[:16]}, which has other content"
     )
     raise RefusedError(
-        f"{tag.name}:{tag.tag} is a release and never moves: it {there}", hint="publish under the next number"
+        f"{tag.name}:{tag.tag} is a release and never moves: it {there}",
+        hint="publish under the next number; --force moves it all the same, and who has it already will refuse it",
     )
 
 
@@ -106,9 +121,10 @@ def refuse_to_replace(standing: Standing, version: VersionId) -> None:
             )
 
 
-def next_record(tag: TagStanding, version: VersionId, signer: Signer) -> bytes:
-    """The record that follows the tag's newest, or begins its history."""
+def next_record(tag: TagStanding, version: VersionId | None, signer: Signer, marks: Marks) -> bytes:
+    """The record that follows the tag's newest, or begins its history. `version` None: a tombstone."""
     last = tag.record
+    same = last if last is not None and last.root == version else None
     return sign_tag_record(
         TagRecord(
             realm=signer.realm,
@@ -121,6 +137,8 @@ def next_record(tag: TagStanding, version: VersionId, signer: Signer) -> bytes:
             time=max(signer.now_ms, last.time) if last else signer.now_ms,
             key=signer.key.public_key,
             immutable=tag.is_immutable,
+            notes=marks.notes_after(same),
+            labels=marks.labels_after(same),
         ),
         signer.key,
     )
@@ -145,22 +163,22 @@ async def claim_name(records: Store, standing: NameStanding, signer: Signer) -> 
     return await read_name(records, standing.name)
 
 
-async def settle_tag(records: Store, tag: TagStanding, version: Version, signer: Signer) -> PublishedTag:
-    """Makes the tag mean `version`. Raises ConflictError, with both records, where somebody else moved it meanwhile."""
-    if tag.data and not must_move(tag, version):
+async def settle_tag(records: Store, tag: TagStanding, goal: Goal, signer: Signer) -> PublishedTag:
+    """Makes the tag mean the goal. Raises ConflictError, with both records, where somebody else moved it meanwhile."""
+    if tag.data and not must_move(tag, goal):
         return PublishedTag(tag.name, tag.tag, tag.data, is_moved=False)
-    record = next_record(tag, version.id, signer)
+    record = next_record(tag, goal.version, signer, goal.marks)
     try:
         await records.commit_tag(record)
     except ConflictError as conflict:
-        if conflict.newest is None or decode_tag_record(conflict.newest).root != version.id:
+        if conflict.newest is None or decode_tag_record(conflict.newest).root != goal.version:
             raise
         return PublishedTag(tag.name, tag.tag, conflict.newest, is_moved=False)  # he published the very same
     return PublishedTag(tag.name, tag.tag, record, is_moved=True)
 
 
 async def settle_latest(
-    records: Store, name: NameStanding, releases: list[PublishedTag], version: Version, signer: Signer
+    records: Store, name: NameStanding, releases: list[PublishedTag], goal: Goal, signer: Signer
 ) -> PublishedTag | None:
     """Moves `latest` if one of the releases of `name` that were just published says so; None if it stays."""
     for release in releases:
@@ -169,7 +187,7 @@ async def settle_latest(
             if not await _moves(records, latest, release):
                 break
             try:
-                return await settle_tag(records, latest, version, signer)
+                return await settle_tag(records, latest, goal, signer)
             except ConflictError:
                 if attempt + 1 == LATEST_ATTEMPTS_MAX:
                     raise

@@ -13,7 +13,7 @@ from functools import partial
 import trio
 
 from swarm.dataset.entries import source_changed
-from swarm.dataset.source import Source
+from swarm.dataset.source import StreamSource
 from swarm.protocol.ids import BlockId, digest
 from swarm.protocol.version import Version
 from swarm.seeder.draft import Draft
@@ -47,6 +47,7 @@ class Upload:
         self._observer = observer
         self._pages = [Piece(BlockId(digest(data)), len(data), partial(_same, data)) for data in draft.pages]
         self._blocks = list(_blocks(draft.version, draft.source)) if with_blocks else []
+        self._root = draft.version.id
         self._bytes_sent = 0
 
     async def missing(self) -> set[BlockId]:
@@ -55,7 +56,7 @@ class Upload:
 
     async def condemned(self) -> set[BlockId]:
         """What a collection of garbage has condemned since: asked right before the commit, and sent again."""
-        return await self._store.condemned(self._ids())
+        return await self._store.condemned([*self._ids(), BlockId(self._root)])
 
     async def send(self, wanted: set[BlockId]) -> None:
         """Blocks, then pages: whoever finds a page finds the blocks that it names."""
@@ -75,7 +76,7 @@ class Upload:
 async def send_pieces(store: Store, pieces: Sequence[Piece], sent: Callable[[int], object]) -> None:
     """Writes what the store has said it lacks; `sent` hears each length. Raises SourceChangedError, StoreError."""
     longest = max((piece.length for piece in pieces), default=1)
-    uploads = min(max(IN_FLIGHT_BYTES_MAX // longest, UPLOADS_MIN), UPLOADS_MAX, len(pieces))
+    uploads = min(uploads_at_once(longest), len(pieces))
     queue, limiter = iter(pieces), trio.CapacityLimiter(max(uploads, 1))
 
     async def worker() -> None:
@@ -89,7 +90,12 @@ async def send_pieces(store: Store, pieces: Sequence[Piece], sent: Callable[[int
             nursery.start_soon(worker)
 
 
-def _blocks(version: Version, source: Source) -> Iterator[Piece]:
+def uploads_at_once(longest: int) -> int:
+    """How many blocks of at most `longest` bytes may be on their way."""
+    return min(max(IN_FLIGHT_BYTES_MAX // max(longest, 1), UPLOADS_MIN), UPLOADS_MAX)
+
+
+def _blocks(version: Version, source: StreamSource) -> Iterator[Piece]:
     """The block table, each block where the stream has it first."""
     for place, block in enumerate(version.block_ids):
         offset = version.offsets[version.positions_of(version.space.block_index(place))[0]]
@@ -97,7 +103,7 @@ def _blocks(version: Version, source: Source) -> Iterator[Piece]:
         yield Piece(block, length, partial(read_block, source, block, offset, length))
 
 
-def read_block(source: Source, block: BlockId, offset: int, length: int) -> bytes:
+def read_block(source: StreamSource, block: BlockId, offset: int, length: int) -> bytes:
     """The block's bytes. Raises SourceChangedError where they are no longer what was hashed."""
     data = source.read(offset, length)
     if digest(data) != block:
