@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from swarm.agent.answers import RecordStore
 from swarm.agent.catalog import Catalog
 from swarm.agent.driver import Driver, Trace
 from swarm.agent.lan import Lan
 from swarm.agent.pacing import Limits
 from swarm.agent.recordbook import Recordbook
-from swarm.agent.resolve import RecordStore, Resolver
+from swarm.agent.resolve import Resolver
 from swarm.agent.shelves import LoadVersion
 from swarm.agent.store_reads import ReadBlock
 from swarm.agent.tracker_link import FindTracker, TrackerLink

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import trio
@@ -20,12 +20,16 @@ RETRY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """One signed tag record with what is needed to believe and serve it."""
+    """One signed tag record with what is needed to believe and serve it. `root` None: there is none, or it
+    is not told again."""
 
     label: str
     tag_record: bytes
     name_records: tuple[bytes, ...]
-    root: bytes
+    root: bytes | None
+
+
+Renew = Callable[[tuple[Announcement, ...]], Awaitable[tuple[Announcement, ...]]]
 
 
 async def announce(agent: Agent, announcements: tuple[Announcement, ...], observer: Observer) -> Link:
@@ -45,8 +49,10 @@ async def keep_announced(
     observer: Observer,
     *,
     told: Callable[[], None] = lambda: None,
+    renew: Renew | None = None,
 ) -> None:
-    """For ever: a tracker that was restarted has forgotten everything. `told` is called each time it knows all.
+    """For ever: a tracker that was restarted has forgotten everything. `told` is called each time it knows all. `renew`
+    says what is to be told to the next tracker: tags may have moved meanwhile.
 
     Raises ConflictError where the first tracker refuses: another producer was first. Later refusals are told to the
     observer and do not end serving.
@@ -57,6 +63,8 @@ async def keep_announced(
     while True:
         link = await agent.tracker.wait_connected()
         if link is not told_on:
+            if renew is not None and told_on is not None:
+                announcements = await renew(announcements)
             told_on, rest = link, deque(announcements)
         try:
             await _tell(agent, link, rest, observer)
@@ -93,5 +101,5 @@ def _check(each: Announcement, answer: CatalogMessage) -> None:
     if not isinstance(answer, Published):
         raise UnreachableError(f"the tracker answered {type(answer).__name__} when it was told of {each.label}")
     if not answer.is_accepted:
-        hint = "look at what it knows (swarm ls NAME); several producers of one name need a --store that both use"
+        hint = "look at what it knows (swarm tags NAME); several producers of one name need a --store that both use"
         raise ConflictError(f"the tracker refuses {each.label}: {answer.reason}", hint=hint, newest=answer.newest)

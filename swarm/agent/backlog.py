@@ -41,7 +41,12 @@ class Backlog:
         """For how long the disk has taken nothing of what waits; 0 where nothing waits."""
         return now - self._moved_at if self.bytes else 0.0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as much waits as may."""
+        return self.bytes >= self._bytes_max
+
     async def wait_for_room(self) -> None:
         """Until less than the bound waits. No checkpoint where that is so."""
-        while self.bytes >= self._bytes_max:
+        while self.is_full:
             await self._waiting.park()

@@ -37,6 +37,8 @@ class Catalog:
         self._answering = Answering(recordbook, root_of, nursery)
         self._pending: dict[tuple[ConnectionId, int], _Pending] = {}
         self._next_request = 0
+        self.on_tag_moved: Callable[[Link, m.TagMoved], None] | None = None
+        """Hears what a tracker pushes; whoever subscribed sets it. Nothing in it is verified yet."""
 
     async def ask(self, link: Link, question: Question, *, timeout_s: float = ANSWER_TIMEOUT_S) -> m.CatalogMessage:
         """The answer to a question. Raises UnreachableError where none comes, NotFoundError where it is "missing"."""
@@ -81,4 +83,5 @@ class Catalog:
             case m.Publish() | m.Subscribe():
                 link.send(m.Failed(message.request, "bad", "this is an agent: ask a tracker"))
             case m.TagMoved():
-                pass  # nobody here has subscribed to anything
+                if self.on_tag_moved is not None:
+                    self.on_tag_moved(link, message)

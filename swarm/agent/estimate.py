@@ -37,11 +37,20 @@ class Estimate:
         )
 
 
-async def estimate(holdings: Holdings, version: Version, dest: Path, selection: Selection, *, repair: bool) -> Estimate:
+async def estimate(
+    holdings: Holdings,
+    version: Version,
+    dest: Path,
+    selection: Selection,
+    *,
+    repair: bool,
+    in_place: bool = False,
+) -> Estimate:
     """Root and pages are kept. Raises what `Holdings.stage` would refuse with, NoSpaceError not among it."""
-    found = await holdings.plan(version, dest, selection, repair=repair)
+    found = await holdings.plan(version, dest, selection, repair=repair, in_place=in_place)
     plan, lengths = found.plan, version.block_lengths
-    needed = plan.staged.needed - found.resumed if plan.staged is not None else ()
+    outstanding = plan.outstanding
+    needed = outstanding.needed - found.resumed if outstanding is not None else ()
     lacking = {block: version.block_ids[block] for block in needed}
     if lacking:
         here = await _held(holdings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +14,16 @@ from swarm.agent.account import Account, money
 from swarm.agent.agent import Agent
 from swarm.agent.claims import Pinned
 from swarm.agent.estimate import estimate
+from swarm.agent.fetch_manifest import FetchManifest
 from swarm.agent.fetch_shelf import FetchShelf
 from swarm.agent.links import peer_of
 from swarm.agent.notices import Committed, Level, Note, Observer, Phase, Planned, Receipt
-from swarm.agent.target import Remember, Target, Targets, judging
+from swarm.agent.target import Remember, Target, Targets
 from swarm.agent.unwrapping import unwrapped
 from swarm.agent.watch import Watch, watch_asking
 from swarm.dataset.selection import Selection
 from swarm.errors import (
     CorruptError,
-    DecodeError,
     NotFoundError,
     PermissionError_,
     RefusedError,
@@ -36,8 +36,7 @@ from swarm.holdings.commit import Committed as Commitment
 from swarm.holdings.holdings import Holdings
 from swarm.holdings.space import Space
 from swarm.holdings.staging import Staging
-from swarm.protocol.bitfield import Bitfield
-from swarm.protocol.ids import ConnectionId, Index
+from swarm.protocol.ids import ConnectionId
 from swarm.protocol.messages import PeerInfo
 from swarm.protocol.names import Reference
 from swarm.protocol.pages import Kind
@@ -64,6 +63,10 @@ class FetchOrder:
     """`time.monotonic()` when whoever waits for it began to wait: the start of the process, for a command."""
     price_per_gb: float | None = None
     """What 10^9 bytes from the store cost, for the receipt."""
+    in_place: bool = False
+    """File by file, where there is no room for more."""
+    share: Path | None = None
+    """Unchanged files may be the same as those of versions that are kept below this directory (`Holdings.stage`)."""
 
 
 @unwrapped
@@ -101,6 +104,15 @@ class _Fetch:
         self._target = target
         self._ready_s = ready_s
         self._shelf = FetchShelf(target.root_bytes, target.root, holdings)
+        takes_early = order.selection.is_everything and not (order.dry_run or order.in_place)
+        self._manifest = FetchManifest(
+            agent,
+            holdings,
+            target,
+            self._shelf,
+            dest=order.dest if takes_early else None,
+            want_grows=not order.dry_run,
+        )
         self._account = Account(target.version, self._shelf.space, self._peer_of, agent.is_near)
         self._watch = Watch(agent, self._shelf, self._account, observer)
 
@@ -108,8 +120,9 @@ class _Fetch:
         with self._agent.watched_by(self._listen), self._taking_part():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch.run)
-                await self._fetch_pages()
-                version = await self._assemble()
+                await self._manifest.fetch()
+                version = await self._manifest.assemble()
+                self._refuse_nothing(version)
                 receipt = await (self._estimate(version) if self._order.dry_run else self._fetch_blocks(version))
                 if not self._order.dry_run:
                     # Now, not at the end: who is interrupted while it lingers has the data, and is told so.
@@ -127,45 +140,14 @@ class _Fetch:
             yield
             is_done = not self._order.dry_run
         finally:
+            self._manifest.forget_early()
             if not is_done and before is not None:
                 self._shelves.only_give(version, before)
             elif not is_done:
                 self._shelves.close(version)
             self._agent.driver.store_reads.forget(version)
 
-    # --- pages ----------------------------------------------------------------------------------
-
-    async def _fetch_pages(self) -> None:
-        space = self._shelf.space
-        here = await self._holdings.have(self._target.version) or Bitfield(space.size)
-        pages = Bitfield.from_runs((space.page_run,) if space.page_count else (), space.size)
-        lacking = (pages - here).runs()
-        self._shelf.lack(lacking)
-        self._shelves.open(
-            e.SessionOpened(
-                version=self._target.version,
-                page_lengths=space.page_lengths,
-                block_count=space.block_count,
-                longest=self._target.root.cutter.maximum,
-                have=here.runs(),
-                want=lacking,
-                is_origin=False,
-                reads_store=self._agent.parts.reads_store,
-                want_grows=not self._order.dry_run,
-            ),
-            self._shelf,
-        )
-        await self._shelf.wait_whole()
-
-    async def _assemble(self) -> Version:
-        with judging(self._target.label):
-            version = await self._holdings.version(self._target.version)
-        if version is None:
-            raise DecodeError(f"the pages of {self._target.label} were here and are not any more", hint="run it again")
-        self._refuse_nothing(version)
-        first = Index(version.space.page_count)
-        self._agent.driver.submit(e.LengthsLearned(version.id, first, tuple(version.block_lengths)))
-        return version
+    # --- the version ----------------------------------------------------------------------------
 
     def _refuse_nothing(self, version: Version) -> None:
         """A misspelt pattern must not empty a DEST that has what another one selected."""
@@ -183,44 +165,76 @@ class _Fetch:
 
     async def _estimate(self, version: Version) -> Receipt:
         order = self._order
-        found = await estimate(self._holdings, version, order.dest, order.selection, repair=order.repair)
+        found = await estimate(
+            self._holdings, version, order.dest, order.selection, repair=order.repair, in_place=order.in_place
+        )
         planned = self._planned(version, found.bytes_wanted, found.bytes_lacking, found.bytes_resumed, found.space)
         self._observer.notify(found.in_full(planned))
         return self._receipt(version, found.bytes_wanted, 0)
 
     async def _fetch_blocks(self, version: Version) -> Receipt:
-        order, watch = self._order, self._watch
-        watch.phase = Phase.REUSE
-        async with self._holdings.stage(
+        """One staging; in place as many as it takes, of a part of the files each."""
+        refetched = parts = 0
+        while True:
+            async with self._stage(version) as staging:
+                self._shelf.begin_blocks(version, staging)
+                try:
+                    done = await self._fetch_part(version, staging, is_first=not parts)
+                finally:
+                    self._shelf.end_blocks()
+                refetched += staging.bytes_refetched
+                if done.is_end:
+                    self._tell_commit(done)
+                    return self._receipt(version, staging.bytes_wanted, refetched)
+            parts += 1
+
+    def _stage(self, version: Version) -> AbstractAsyncContextManager[Staging]:
+        order = self._order
+        self._watch.phase = Phase.REUSE
+        return self._holdings.stage(
             version,
             order.dest,
             order.selection,
             label=self._target.label,
             repair=order.repair,
             atomic=order.atomic,
+            in_place=order.in_place,
+            share=order.share,
             on_wait=lambda text: self._observer.notify(Note(text, Level.WARNING)),
-        ) as staging:
-            self._shelf.begin_blocks(version, staging)
-            try:
-                staging.space.check()
-                await staging.reuse()
-                self._begin(version, staging)
-                await self._exchange(version, staging)
-                watch.phase = Phase.COMMIT
-                self._tell_commit(await staging.commit())
-            finally:
-                self._shelf.end_blocks()
-            return self._receipt(version, staging.bytes_wanted, staging.bytes_refetched)
+        )
 
-    def _begin(self, version: Version, staging: Staging) -> None:
+    async def _fetch_part(self, version: Version, staging: Staging, *, is_first: bool) -> Commitment:
+        staging.space.check()
+        await staging.reuse()
+        if is_first:
+            await self._begin(version, staging)
+            self._watch.phase = Phase.FETCH
+            await self._manifest.hand_over()
+        await self._exchange(version, staging)
+        self._watch.phase = Phase.COMMIT
+        return await staging.commit()
+
+    async def _begin(self, version: Version, staging: Staging) -> None:
         lacking = sum(
             version.length_of(index) for first, count in staging.lacking for index in range(first, first + count)
         )
+        if staging.is_in_place:
+            lacking = await self._begin_in_place(version)
         total = self._bytes(version, staging.bytes_wanted)
         resumed = staging.bytes_resumed
         self._observer.notify(self._planned(version, staging.bytes_wanted, lacking, resumed, staging.space))
         self._watch.bytes_total, self._watch.bytes_local = total, total - lacking
         self._watch.bytes_resumed = resumed
+
+    async def _begin_in_place(self, version: Version) -> int:
+        """Says what it means, and returns the bytes that all parts lack together."""
+        order = self._order
+        text = f"{order.dest} is updated in place: until that has ended it has files of both versions"
+        self._observer.notify(Note(text, Level.WARNING))
+        found = await estimate(
+            self._holdings, version, order.dest, order.selection, repair=order.repair, in_place=order.in_place
+        )
+        return found.bytes_lacking
 
     async def _exchange(self, version: Version, staging: Staging) -> None:
         self._watch.phase = Phase.FETCH

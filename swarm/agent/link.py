@@ -90,23 +90,30 @@ class Link:
                 if self.sender is not None:
                     nursery.start_soon(self.sender.run)
                 nursery.start_soon(self._end_when_broken_off)
+                self.connection.hand_to(self._hear, self.receiver.take if self.receiver is not None else None)
                 await self._read_messages()
         except* TransportError as group:
             reason = self._reason(group)
         except* Exception as group:  # a link's outer edge: what one peer brings about must not end the agent
             log.error("the connection with %s failed", self.connection.remote.peer_id, exc_info=group)
             reason = "internal error"
+        finally:
+            self.connection.hand_to(None)
         return reason
 
     async def _read_messages(self) -> None:
+        """What came before it could be handed over, and the end."""
         while True:
-            message = await self.connection.receive()
-            if isinstance(message, CatalogMessage):
-                self._handle_catalog(self, message)
-            elif isinstance(message, Unsupported):
-                log.info("%s does not know messages of type %d", self.connection.remote.peer_id, message.type)
-            else:
-                self._submit(MessageReceived(self.connection.id, message))  # type: ignore[arg-type]
+            self._hear(await self.connection.receive())
+
+    def _hear(self, message: Message) -> bool:
+        if isinstance(message, CatalogMessage):
+            self._handle_catalog(self, message)
+        elif isinstance(message, Unsupported):
+            log.info("%s does not know messages of type %d", self.connection.remote.peer_id, message.type)
+        else:
+            self._submit(MessageReceived(self.connection.id, message))  # type: ignore[arg-type]
+        return True
 
     async def _end_when_broken_off(self) -> None:
         await self._must_end.wait()

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
+from swarm.agent.follow_notices import FollowNotice
+
 
 class Phase(StrEnum):
     """What a service is busy with; `Progress.phase`."""
@@ -47,8 +49,8 @@ class Level(StrEnum):
 class Ready:
     """The service listens and can be used (or, for a fetch, has begun to ask).
 
-    `kind` is `seed`, `tracker`, `fetch` or `serve`; `addresses` multiaddrs with `/p2p/…`; `http` the tracker's URL
-    (`http://10.0.0.7:4180`); `command` the line that a consumer can paste.
+    `kind` is `seed`, `tracker`, `fetch`, `serve` or `follow`; `addresses` multiaddrs with `/p2p/…`; `http` the
+    tracker's URL (`http://10.0.0.7:4180`); `command` the line that a consumer can paste.
     """
 
     event: ClassVar[str] = "ready"
@@ -242,7 +244,7 @@ class Receipt:
     saved: float | None = None
 
 
-Notice = Ready | Resolved | Planned | Progress | Waits | Note | Committed | Published | Receipt
+Notice = Ready | Resolved | Planned | Progress | Waits | Note | Committed | Published | Receipt | FollowNotice
 
 
 class Observer(Protocol):

@@ -77,6 +77,7 @@ class Receiver:
         self._forgotten: dict[int, VersionId] = {}
         self._moved: dict[tuple[int, Index], int] = {}
         self._in_hand: FrameHeader | None = None
+        self._keepers: trio.Nursery | None = None
         self._keeping: dict[tuple[int, Index], None] = {}
 
     # --- what the node says ---------------------------------------------------------------------
@@ -135,6 +136,7 @@ class Receiver:
 
         Raises TransportError at the end, ProtocolBreachError on nonsense.
         """
+        self._keepers = keeping
         while True:
             header, payload = await self._connection.receive_frame()
             self._in_hand = header
@@ -144,7 +146,20 @@ class Receiver:
             self._in_hand = None
             self._take(header, payload, keeping)
 
+    def take(self, frame: tuple[FrameHeader, bytes | memoryview]) -> bool:
+        """Takes a frame at once, where nothing is to be waited for; else, and where it is nonsense, it is `run`'s."""
+        if self._keepers is None or self._in_hand is not None or self._backlog.is_full:
+            return False
+        if any(pacer.rate is not None for pacer in self._pacers):
+            return False
+        try:
+            self._take(*frame, self._keepers)
+        except ProtocolBreachError:
+            return False
+        return True
+
     def _take(self, header: FrameHeader, payload: bytes | memoryview, keeping: trio.Nursery) -> None:
+        """Raises ProtocolBreachError, and has done nothing then."""
         index = Index(header.index)
         reception = self._receptions.get(header.request)
         length = reception.lengths.get(index) if reception is not None else None

@@ -1,8 +1,9 @@
 """The newest signed records that this machine has seen, on disk: what it refuses to go back behind, and what it can
 tell a neighbour when tracker and store are gone.
 
-    $SWARM_HOME/records/<name>/tags/<tag>     the newest tag record seen
-    $SWARM_HOME/records/<name>/names/<n>      the chain of name records
+    $SWARM_HOME/records/<name>/tags/<tag>            the newest tag record seen
+    $SWARM_HOME/records/<name>/history/<tag>/<seq>   those that it followed, as far as they were seen
+    $SWARM_HOME/records/<name>/names/<n>             the chain of name records
 
 Small files, replaced whole by rename. The book believes nothing: who writes into it has verified (`trust`).
 """
@@ -18,7 +19,11 @@ from swarm.agent.claims import Seen
 from swarm.holdings.oserror import translated
 from swarm.protocol.bounds import NAME_RECORDS_MAX
 from swarm.protocol.names import is_name, is_tag
-from swarm.protocol.records import Order, compare, decode_tag_record
+from swarm.protocol.records import Order, compare, decode_tag_record, record_id
+
+HISTORY = "history"
+HISTORY_MAX = 256
+"""Records of a tag that stay: what a bundle from here can tell of its past."""
 
 
 class Recordbook:
@@ -52,7 +57,19 @@ class Recordbook:
             with translated(f"write {names}"):
                 (names / str(n)).unlink(missing_ok=True)
         if not self._has_as_new(name, tag, tag_record):
+            self._keep_before(name, tag)
             _write(self._root / name / "tags" / tag, tag_record)
+
+    def history(self, name: str, tag: str) -> tuple[bytes, ...]:
+        """The newest tag record seen and those that it follows, as far back as all of them were seen; oldest first."""
+        found: list[bytes] = []
+        data = self.newest(name, tag)
+        while data is not None and len(found) < HISTORY_MAX:
+            found.append(data)
+            record = decode_tag_record(data)
+            before = _read(self._before(name, tag) / str(record.seq - 1)) if record.seq else None
+            data = before if before is not None and record_id(before) == record.prev else None
+        return tuple(reversed(found))
 
     def forget(self, name: str) -> None:
         """Nothing was seen of `name`: somebody has looked, and it has begun anew."""
@@ -60,6 +77,15 @@ class Recordbook:
             for entry in _listed(place):
                 with translated(f"remove {place / entry}"):
                     (place / entry).unlink(missing_ok=True)
+        for tag in _listed(self._root / name / HISTORY):
+            self._forget_before(name, tag)
+
+    def forget_tag(self, name: str, tag: str) -> None:
+        """Nothing was seen of one tag: somebody has looked, and its producer has moved a release."""
+        place = self._root / name / "tags" / tag
+        with translated(f"remove {place}"):
+            place.unlink(missing_ok=True)
+        self._forget_before(name, tag)
 
     def chain(self, name: str) -> tuple[bytes, ...]:
         """The name records seen, n = 0 first, without a gap."""
@@ -85,6 +111,25 @@ class Recordbook:
                 continue
             for second in _listed(self._root / first):
                 yield f"{first}/{second}"
+
+    def _before(self, name: str, tag: str) -> Path:
+        return self._root / name / HISTORY / tag
+
+    def _keep_before(self, name: str, tag: str) -> None:
+        """What was the newest becomes history."""
+        data = self.newest(name, tag)
+        if data is None:
+            return
+        seq = decode_tag_record(data).seq
+        _write(self._before(name, tag) / str(seq), data)
+        oldest = self._before(name, tag) / str(seq - HISTORY_MAX)
+        with translated(f"remove {oldest}"):
+            oldest.unlink(missing_ok=True)
+
+    def _forget_before(self, name: str, tag: str) -> None:
+        for entry in _listed(self._before(name, tag)):
+            with translated(f"remove {self._before(name, tag) / entry}"):
+                (self._before(name, tag) / entry).unlink(missing_ok=True)
 
     def _has_as_new(self, name: str, tag: str, tag_record: bytes) -> bool:
         here = self.newest(name, tag)

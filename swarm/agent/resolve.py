@@ -8,34 +8,31 @@ for only where nobody else can answer. Who is right is decided by `trust`, witho
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
 
 import trio
 
+from swarm.agent.answers import RecordStore, answer_of_book, answer_of_store
 from swarm.agent.asking import Asking
 from swarm.agent.catalog import Catalog
 from swarm.agent.claims import Answer
 from swarm.agent.lan import Lan
 from swarm.agent.link import Link
-from swarm.agent.listing import NEIGHBOUR_BYTES_MAX, TRACKER_BYTES_MAX, with_every_tag
+from swarm.agent.listing import NEIGHBOUR_BYTES_MAX, TRACKER_BYTES_MAX, in_range, with_every_tag
 from swarm.agent.recordbook import Recordbook
-from swarm.agent.roots import LAN_S, RootSources, RootStore
+from swarm.agent.roots import LAN_S, RootSources
 from swarm.agent.tracker_link import TrackerLink
 from swarm.errors import RefusedError, SwarmError, UnreachableError, most_telling
 from swarm.protocol.ids import VersionId
 from swarm.protocol.messages import CatalogMessage, Redirect, Resolve, Resolved
-from swarm.protocol.names import nearest
+from swarm.protocol.names import is_query
 
 STRAGGLER_S = 1.0
 """After the first answer that may be believed the others have this long (DESIGN 3)."""
 
 LISTING_STRAGGLER_S = 10.0
 """The same where every tag is asked for: pages follow one another, and nobody waits to fetch."""
-
-TAGS_AT_ONCE = 8
-"""Records of a name's tags read from the store at once: each costs a round trip or two."""
 
 LAN_ANSWERS_MAX = 8
 """Different answers of neighbours that are kept: each may be 4 MiB, and honest neighbours say the same."""
@@ -46,35 +43,29 @@ LAN_DOUBTS_MAX = 1
 IsBelievable = Callable[[Answer], bool]
 
 
-class RecordStore(RootStore, Protocol):
-    """What resolving needs of a store."""
-
-    async def newest_tag(self, name: str, tag: str) -> bytes | None: ...
-    async def name_chain(self, name: str) -> tuple[bytes, ...]: ...
-    async def names(self) -> list[str]: ...
-    async def tags(self, name: str) -> list[str]: ...
-
-
 @dataclass(slots=True)
 class _Round:
-    """The answers of one question, while they come in."""
+    """The answers of one question, while they come in. `query`: the range that is asked for; then `tag` is None."""
 
     name: str
     tag: str | None
     is_believable: IsBelievable
     every_tag: bool = False
+    query: str | None = None
     answers: list[Answer] = field(default_factory=list)
     failures: dict[str, SwarmError] = field(default_factory=dict)
     is_known: trio.Event = field(default_factory=trio.Event)
 
     def add(self, answer: Answer) -> None:
         """A tracker's, a store's or this machine's own word."""
+        answer = self._narrowed(answer)
         self.answers.append(answer)
         if self.is_believable(answer):
             self.is_known.set()
 
     def add_of_neighbour(self, answer: Answer) -> None:
         """Bounded: there may be many neighbours, and any number of strangers among them."""
+        answer = self._narrowed(answer)
         if answer in self.answers:
             return
         is_believable = self.is_believable(answer)
@@ -83,6 +74,12 @@ class _Round:
             LAN_ANSWERS_MAX if is_believable else LAN_DOUBTS_MAX
         ):
             self.add(answer)
+
+    def _narrowed(self, answer: Answer) -> Answer:
+        """Who knows the name and nothing in the range says so with one of his records: others may know more."""
+        if self.query is None or not answer.tag_records:
+            return answer
+        return replace(answer, tag_records=in_range(self.query, answer.tag_records) or answer.tag_records[:1])
 
     @property
     def is_unsure(self) -> bool:
@@ -125,12 +122,17 @@ class Resolver:
         every_tag: bool = False,
     ) -> list[Answer]:
         """Every source's answer; `tag` None asks for the tags' newest records: as many as fit one answer, among them
-        those that are wanted most, or with `every_tag` all of them, page by page.
+        those that are wanted most, or with `every_tag` all of them, page by page. For a range all tags are looked
+        through, and what this machine has seen counts too: a source that leaves a release out cannot take it back.
 
         Raises UnreachableError (with each reason) where no source could be asked at all, RefusedError where all were
         refused.
         """
-        found = _Round(name, tag, is_believable, every_tag and tag is None)
+        query = tag if tag is not None and is_query(tag) else None
+        if query is None:
+            found = _Round(name, tag, is_believable, every_tag and tag is None)
+        else:
+            found = _Round(name, None, partial(_has_release, query, is_believable), every_tag=True, query=query)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._ask_neighbours, found)
             nursery.start_soon(_limit_stragglers, found, nursery.cancel_scope)
@@ -140,7 +142,7 @@ class Resolver:
                 await trio.sleep_until(began_at + LAN_S)
             nursery.cancel_scope.cancel()
         self.failures = found.failures
-        if not found.has_answer_of("store") and not found.is_known.is_set():
+        if found.query is not None or (not found.has_answer_of("store") and not found.is_known.is_set()):
             await self._ask_self(found)
         if not found.answers or found.is_unsure:
             raise _unreachable(found, has_lan=self._lan is not None)
@@ -172,7 +174,7 @@ class Resolver:
     async def _ask_store(self, found: _Round) -> None:
         assert self._store is not None
         with self.asking.of("store"):
-            found.add(await answer_of_store(await self._store(), found.name, found.tag))
+            found.add(await answer_of_store(await self._store(), found.name, found.query or found.tag))
 
     async def _ask_neighbours(self, found: _Round) -> None:
         def take(answer: CatalogMessage) -> None:
@@ -189,46 +191,19 @@ class Resolver:
 
     async def _ask_self(self, found: _Round) -> None:
         """What was seen before: where the store cannot say otherwise, a site goes on with what it has."""
-        book, name = self._recordbook, found.name
-        tags = book.tags(name) if found.tag is None else [found.tag]
-        records = tuple(record for tag in tags if (record := book.newest(name, tag)) is not None)
-        if records:
-            found.add(Answer("local", records, book.chain(name)))
+        answer = answer_of_book(self._recordbook, found.name, found.query or found.tag)
+        if answer is not None:
+            found.add(answer)
 
 
-async def answer_of_store(store: RecordStore, name: str, tag: str | None) -> Answer:
-    """What a store says of a tag, or of all tags of a name; the nearest words where it knows nothing."""
-    records = await _records(store, name, [tag] if tag is not None else await store.tags(name))
-    if records:
-        return Answer("store", records, await store.name_chain(name))
-    known = await store.tags(name)
-    if known and tag is not None:
-        return Answer("store", (), (), near=tuple(f"{name}:{each}" for each in nearest(tag, known)))
-    return Answer("store", (), (), near=nearest(name, await store.names()))
-
-
-async def _records(store: RecordStore, name: str, tags: list[str]) -> tuple[bytes, ...]:
-    found: dict[str, bytes] = {}
-    limiter = trio.CapacityLimiter(TAGS_AT_ONCE)
-
-    async def read(tag: str) -> None:
-        async with limiter:
-            record = await store.newest_tag(name, tag)
-        if record is not None:
-            found[tag] = record
-
-    if len(tags) == 1:
-        await read(tags[0])
-    else:
-        async with trio.open_nursery() as nursery:
-            for tag in tags:
-                nursery.start_soon(read, tag)
-    return tuple(found[tag] for tag in tags if tag in found)
+def _has_release(query: str, is_believable: IsBelievable, answer: Answer) -> bool:
+    """A question for a range does not end with an answer that knows nothing in it."""
+    return is_believable(answer) and bool(in_range(query, answer.tag_records))
 
 
 async def _limit_stragglers(found: _Round, scope: trio.CancelScope) -> None:
     await found.is_known.wait()
-    await trio.sleep(LISTING_STRAGGLER_S if found.every_tag else STRAGGLER_S)
+    await trio.sleep(LISTING_STRAGGLER_S if found.every_tag and found.query is None else STRAGGLER_S)
     scope.cancel()
 
 

@@ -121,6 +121,9 @@ def _failure(search: _Search) -> SwarmError:
         if isinstance(error, CorruptError | PermissionError_):
             return error
     if all(isinstance(error, NotFoundError | MissingError) for error in search.failures.values()):
-        return NotFoundError(f"nobody has version {version}", hint="it may have been removed; see `swarm ls NAME`")
+        return NotFoundError(
+            f"nobody has version {version}",
+            hint="it may have been removed, or collected by swarm gc; see `swarm tags NAME`",
+        )
     reasons = "; ".join(f"{source}: {error.message}" for source, error in search.failures.items())
     return UnreachableError(f"nobody that answers has version {version}: {reasons}")

@@ -69,14 +69,14 @@ class Shelves:
             self._submit(BlocksLost(event.version, gone, LostReason.EDITED))
         self._submit(BlocksFound(event.version, event.have))
         if event.want is not None:
-            self.want(event.version, event.want)
+            self.want(event.version, event.want, grows=event.want_grows)
 
-    def want(self, version: VersionId, runs: Runs) -> None:
-        """What is to be fetched of an open version from now on."""
+    def want(self, version: VersionId, runs: Runs, *, grows: bool = False) -> None:
+        """What is to be fetched of an open version from now on; `grows`: more will be."""
         found = self._open.get(version)
         if found is not None and runs:
             found.released = trio.Event()
-        self._submit(WantChanged(version, runs))
+        self._submit(WantChanged(version, runs, grows))
 
     def only_give(self, version: VersionId, shelf: Shelf) -> None:
         """Nothing more is fetched of an open version, and its blocks are read there from now on."""

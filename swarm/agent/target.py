@@ -1,8 +1,8 @@
 """From what somebody typed to the version that is meant, and its root.
 
-`name:tag` is asked of every source and judged by `trust`; `name@digest` needs nobody's word; a few digits are looked
-for among what is held here, then among what the name's tags mean now: anybody can make a version whose digest begins
-so, and it must be signed.
+`name:tag`, also a range of releases, is asked of every source and judged by `trust`; `name@digest` needs nobody's word;
+a few digits are looked for among what is held here, then among what the name's tags mean now: anybody can make a
+version whose digest begins so, and it must be signed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from swarm.holdings.holdings import Holdings
 from swarm.protocol.ids import VersionId, digest
 from swarm.protocol.keys import fingerprint
 from swarm.protocol.manifest import Root, decode_root
-from swarm.protocol.names import Reference
+from swarm.protocol.names import Reference, is_query
 
 Remember = Callable[[str, Pinned], None]
 """Is called with a name that was used for the first time, the key that signed it and its realm; may touch the disk."""
@@ -74,15 +74,27 @@ class Targets:
 
     # --- tags -----------------------------------------------------------------------------------
 
-    async def _of_tag(self, name: str, tag: str | None) -> Target:
-        answers = await self._ask(name, tag)
+    async def decide(self, name: str, tag: str | None) -> Decision:
+        """What a tag, or a range, means now: every source is asked, and what is accepted is noted down. Raises as
+        `find` does."""
+        return await self.judge(name, tag, await self._ask(name, tag))
+
+    async def judge(self, name: str, tag: str | None, answers: list[Answer]) -> Decision:
+        """The same of answers that are here already."""
         seen = self._agent.recordbook.seen(name)
         decision = decide(name, tag, answers, pin=self._pin, seen=seen, now_ms=time.time_ns() // 1_000_000)
-        record = decision.record
-        if record.root is None:
+        if decision.record.root is None:
             raise InternalError("a tombstone was chosen")
         await self._note_down(decision)
+        return decision
+
+    async def _of_tag(self, name: str, tag: str | None) -> Target:
+        decision = await self.decide(name, tag)
+        record = decision.record
+        assert record.root is not None
         target = await self._target(f"{name}:{record.tag}", record.root, decision.root)
+        if tag is not None and is_query(tag):
+            self._observer.notify(Note(f"{name}:{tag} means {target.label}"))
         self._observer.notify(
             Resolved(target.label, target.version.hex(), fingerprint(record.key), decision.source, record.time)
         )

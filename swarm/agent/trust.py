@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from swarm.agent.claims import Answer, Claim, Pinned, Seen, trusted_claims
 from swarm.errors import ForkError, NotFoundError, RefusedError
 from swarm.protocol.chain import Chain
-from swarm.protocol.names import LATEST, nearest
+from swarm.protocol.names import LATEST, is_query, nearest
+from swarm.protocol.ranges import ranked
 from swarm.protocol.records import Order, TagRecord, check_follows, compare, decode_tag_record, describe
 from swarm.protocol.tags import newest_release
 
@@ -35,7 +36,7 @@ class Decision:
 def decide(
     name: str, tag: str | None, answers: Sequence[Answer], *, pin: Pinned | None, seen: Seen, now_ms: int
 ) -> Decision:
-    """The newest trusted record. `tag` None: `latest`, else the newest release.
+    """The newest trusted record. `tag` None: `latest`, else the newest release; a range: the greatest release in it.
 
     Raises NotFoundError, TrustError, ForkError, RefusedError; the message names what the sources said.
     """
@@ -67,14 +68,29 @@ def _choose_tag(name: str, tag: str | None, claims: Sequence[Claim]) -> list[Cla
     by_tag: dict[str, list[Claim]] = {}
     for claim in claims:
         by_tag.setdefault(claim.record.tag, []).append(claim)
+    if tag is not None and is_query(tag):
+        return by_tag[_choose_release(name, tag, [t for t, group in by_tag.items() if _is_alive(group)])]
     chosen: str | None = tag if tag is not None else LATEST
     if tag is None and not _is_alive(by_tag.get(LATEST, ())):
         chosen = newest_release(t for t, group in by_tag.items() if _is_alive(group))
     if chosen is None or chosen not in by_tag:
-        known = ", ".join(sorted(by_tag)) or "none"
-        hint = f"say which tag: {known}" if tag is None else _did_you_mean(tag, by_tag)
+        known = ", ".join(sorted(one for one, group in by_tag.items() if _is_alive(group)))
+        which = f"say which tag: {known}" if known else f"all of its tags were removed; see swarm tags {name}"
+        hint = which if tag is None else _did_you_mean(tag, by_tag)
         raise NotFoundError(f"'{name}' has no tag '{tag or LATEST}'" + ("" if tag else " and no release"), hint=hint)
     return by_tag[chosen]
+
+
+def _choose_release(name: str, query: str, alive: Sequence[str]) -> str:
+    found = ranked(query, alive)
+    if found:
+        return found[0]
+    newest = newest_release(alive)
+    there = f"the newest release known is {newest}" if newest is not None else "no release of it is known"
+    raise NotFoundError(
+        f"'{name}' has no release in {query}",
+        hint=f"{there}; a pre-release is meant only by a range that names one; swarm tags {name} lists all",
+    )
 
 
 def _is_alive(claims: Iterable[Claim]) -> bool:
@@ -104,7 +120,7 @@ def _not_found(name: str, tag: str | None, answers: Sequence[Answer]) -> NotFoun
     near = tuple(dict.fromkeys(word for answer in answers for word in answer.near))
     asked = ", ".join(answer.source for answer in answers)
     what = f"{name}:{tag}" if tag is not None else name
-    lists = f"swarm ls {name} lists its tags" if tag is not None else "ask its producer for the name"
+    lists = f"swarm tags {name} lists its tags" if tag is not None else "ask its producer for the name"
     hint = f"did you mean {' or '.join(near)}?" if near else lists
     return NotFoundError(f"there is no {what} ({asked} asked)", hint=hint)
 

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from swarm.agent.agent import Agent, AgentParts, Self, open_agent
-from swarm.agent.resolve import RecordStore
+from swarm.agent.answers import RecordStore
 from swarm.agent.tracker_link import FindTracker, TrackerAddress
 from swarm.errors import SwarmError, TransportError, UnreachableError
 from swarm.exchange import events as e

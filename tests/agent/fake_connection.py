@@ -48,6 +48,9 @@ class FakeConnection:
         except trio.EndOfChannel:
             raise TransportError(self._ended or "gone") from None
 
+    def hand_to(self, messages: object, frames: object = None) -> None:
+        """Everything waits to be received."""
+
     def as_connection(self) -> Connection:
         return self  # type: ignore[return-value]
 

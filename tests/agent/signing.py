@@ -34,9 +34,11 @@ def tagged(
     to: int | None = 1,
     epoch: int = 1,
     realm: Realm = REALM,
+    prev: bytes | None = None,
 ) -> bytes:
+    prev = prev or (b"p" * 32 if seq else None)
     record = TagRecord(
-        realm, "data", tag, epoch, seq, b"p" * 32 if seq else None, None if to is None else root(to), NOW,
+        realm, "data", tag, epoch, seq, prev, None if to is None else root(to), NOW,
         key.public_key, immutable=is_immutable(tag),
     )  # fmt: skip
     return sign_tag_record(record, key)

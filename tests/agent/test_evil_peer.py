@@ -168,6 +168,7 @@ async def test_frames_that_nobody_asked_for_or_that_do_not_fit_end_the_connectio
     assert receipt.bytes_origin + receipt.bytes_peer <= receipt.bytes
 
 
+@pytest.mark.slow
 async def test_who_goes_on_breaking_the_protocol_is_banned(tmp_path: Path) -> None:
     async with open_stage(tmp_path, longer_than_told) as stage:
         receipt = await stage.fetch(lambda: stage.is_banned)
@@ -188,6 +189,7 @@ async def test_a_block_that_is_broken_off_is_asked_of_others(tmp_path: Path, is_
     assert receipt.bytes_wasted >= 60_000
 
 
+@pytest.mark.slow
 async def test_silence_breaks_a_promise_and_what_still_comes_is_dropped(tmp_path: Path) -> None:
     async with open_stage(tmp_path, lambda r, i, data: honest(r, i, data)[:1]) as stage:
         receipt = await stage.fetch(lambda: bool(stage.forger.asked))

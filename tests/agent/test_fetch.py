@@ -12,6 +12,7 @@ from swarm.agent.claims import Pinned
 from swarm.agent.notices import Level, Note, Planned, Receipt
 from swarm.dataset.selection import Selection
 from swarm.errors import NotFoundError, UnreachableError, UsageError
+from swarm.exchange.leasing import READS_ALONE
 from tests.agent.world import KIB, PUBLISHER, World, make_data, open_world, same_trees
 
 
@@ -138,7 +139,7 @@ async def test_an_interrupted_fetch_goes_on_where_it_was(tmp_path: Path) -> None
         consumer = await world.machine(reads_store=True)
         with (
             trio.CancelScope() as scope,
-            consumer.agent.watched_by(lambda _event, _commands: _cancel_after(world, scope, 8)),
+            consumer.agent.watched_by(lambda _event, _commands: _cancel_after(world, scope, 28)),
         ):
             await consumer.fetch("data:1.0.0", tmp_path / "copy")
         assert scope.cancelled_caught
@@ -147,7 +148,8 @@ async def test_an_interrupted_fetch_goes_on_where_it_was(tmp_path: Path) -> None
         again = await world.machine(reads_store=True, home=tmp_path / "home1")
         receipt = await again.fetch("data:1.0.0", tmp_path / "copy")
         size = publication.version.space.size
-        assert world.store_reads - before <= size - before + 4
+        # What was on its way, or about to be written, comes again.
+        assert world.store_reads - before <= size - before + 2 * READS_ALONE < size
     assert same_trees(data, tmp_path / "copy")
     assert receipt.bytes_local > 0
 

@@ -81,6 +81,7 @@ async def test_a_limit_far_below_one_block_a_second_still_moves_it(tmp_path: Pat
     assert (given_up, receipt.bytes_wasted) == ([], 0)
 
 
+@pytest.mark.slow
 async def test_what_is_taken_from_a_seeder_counts_as_from_the_origin_and_from_a_peer_does_not(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", files=2, size=300 * KIB)
     rate = 400 * KIB

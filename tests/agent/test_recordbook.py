@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from swarm.agent import recordbook
 from swarm.agent.recordbook import Recordbook
 from swarm.errors import PermissionError_
 from swarm.protocol.chain import verify_chain
+from swarm.protocol.records import record_id
 from tests.agent.signing import ALICE, ALICES, BOB, OTHER_REALM, chain, tagged
 
 
@@ -41,6 +43,36 @@ def test_the_book_does_not_go_back_behind_what_another_process_has_seen(tmp_path
     assert book.newest("data", "latest") == tagged(seq=5)
     book.keep("data", "latest", tagged(epoch=2), ALICES)
     assert book.newest("data", "latest") == tagged(epoch=2)
+
+
+def test_the_records_that_the_newest_follows_are_kept_as_far_as_they_were_seen(tmp_path: Path) -> None:
+    book = Recordbook(tmp_path)
+    records: list[bytes] = []
+    for seq in range(6):
+        records.append(tagged(seq=seq, prev=record_id(records[-1]) if records else None))
+    for seen in (0, 1, 3, 4, 5):
+        book.keep("data", "latest", records[seen], ALICES)
+    assert book.history("data", "latest") == tuple(records[3:])
+    assert book.history("data", "other") == ()
+    book.keep("data", "latest", records[2], ALICES)
+    assert book.history("data", "latest") == tuple(records[3:]), "the past is not gone back to"
+    book.keep("data", "latest", tagged(seq=6, prev=bytes(32)), ALICES)
+    assert len(book.history("data", "latest")) == 1, "what it does not follow is no history of it"
+    book.forget_tag("data", "latest")
+    book.keep("data", "latest", records[5], ALICES)
+    assert book.history("data", "latest") == (records[5],)
+    book.forget("data")
+    assert book.history("data", "latest") == ()
+
+
+def test_no_more_of_a_history_is_kept_than_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordbook, "HISTORY_MAX", 3)
+    book, record = Recordbook(tmp_path), tagged(seq=0)
+    for seq in range(1, 9):
+        book.keep("data", "latest", record, ALICES)
+        record = tagged(seq=seq, prev=record_id(record))
+    assert len(book.history("data", "latest")) == 3
+    assert len(list((tmp_path / "records" / "data" / "history" / "latest").iterdir())) == 3
 
 
 def test_a_name_that_began_anew_leaves_nothing_of_its_old_chain(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ async def test_a_recorded_log_replayed_gives_the_same_commands(tmp_path: Path) -
     transport = recorded.agent.parts.transport
     config = NodeConfig(peer_id=transport.peer_id, addresses=transport.addresses, has_tracker=False)
     node = Node(config, Random(SEED), recorded.peer.agent_id)
-    assert len(log) > 200
+    assert len(log) > 100
     for event, now, commands in log:
         assert node.handle(event, now) == commands, event
         node.next_deadline()

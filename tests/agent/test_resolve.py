@@ -12,9 +12,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from swarm.agent.answers import answer_of_store
 from swarm.agent.claims import Answer, Pinned, Seen, is_believable
+from swarm.agent.listing import ALIVE_MAX
 from swarm.agent.recordbook import Recordbook
-from swarm.agent.resolve import LAN_ANSWERS_MAX, Resolver, answer_of_store
+from swarm.agent.resolve import LAN_ANSWERS_MAX, Resolver
 from swarm.agent.roots import LAN_S
 from swarm.errors import (
     CorruptError,
@@ -225,6 +227,58 @@ async def test_a_long_listing_is_waited_for_after_others_have_answered(
     slow, quick = Source(1.0, MANY, page=5), Source(0.1, MANY[:1])
     answers = await make(tmp_path, tracker=slow, lan=(quick,)).ask("data", None, every_tag=True)
     assert {answer.source: len(answer.tag_records) for answer in answers} == {"tracker": 23, "lan": 1}
+
+
+# --- ranges -------------------------------------------------------------------------------------
+
+
+RELEASES = tuple(tagged(tag=f"1.{number}.0") for number in range(23))
+
+
+def tags_of(answer: Answer) -> list[str]:
+    return [decode_tag_record(data).tag for data in answer.tag_records]
+
+
+async def test_a_range_is_looked_for_through_all_pages_of_tracker_and_neighbours(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    for sources in ({"tracker": Source(0.1, RELEASES, page=5)}, {"lan": (Source(0.2, RELEASES, page=7),)}):
+        asked = await ask(make(tmp_path, **sources), tag="^1.3")  # type: ignore[arg-type]
+        (answer,) = asked.answers
+        assert tags_of(answer) == [f"1.{number}.0" for number in range(22, 22 - ALIVE_MAX, -1)]
+
+
+async def test_for_a_range_a_straggler_has_a_second(tmp_path: Path, autojump_clock: MockClock) -> None:
+    quick, slow = Source(0.1, RELEASES[:3]), Source(30.0, RELEASES)
+    asked = await ask(make(tmp_path, tracker=quick, store=slow), tag="1.x")
+    assert asked.sources == ["tracker"]
+    assert 1.0 < asked.took_s < 1.5
+
+
+async def test_who_knows_nothing_in_the_range_starts_no_clock(tmp_path: Path, autojump_clock: MockClock) -> None:
+    quick, slow = Source(0.1, MANY), Source(3.0, RELEASES)
+    asked = await ask(make(tmp_path, tracker=quick, lan=(slow,)), tag="1.x")
+    assert asked.took_s < 1.0, "the tracker has spoken, and nobody else is configured"
+    asked = await ask(make(tmp_path, lan=(quick, Source(1.2, RELEASES))), tag="1.x")
+    assert [tags_of(answer)[0] for answer in asked.answers] == ["t00", "1.22.0"]
+
+
+async def test_what_was_seen_of_a_range_counts_beside_what_the_sources_say(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    Recordbook(tmp_path).keep("data", "1.22.0", RELEASES[22], ALICES)
+    Recordbook(tmp_path).keep("data", "latest", KNOWS[0], ALICES)
+    asked = await ask(make(tmp_path, tracker=Source(0.1, RELEASES[:3])), tag="1.x")
+    assert {answer.source: tags_of(answer)[0] for answer in asked.answers} == {"tracker": "1.2.0", "local": "1.22.0"}
+
+
+async def test_of_a_store_only_the_greatest_releases_are_read(autojump_clock: MockClock) -> None:
+    store = FakeStore(Source(records=KNOWS), tag_names=("latest", *(f"1.{number}.0" for number in range(23))))
+    await answer_of_store(store, "data", "1.x")
+    assert sorted(store.asked) == sorted(f"1.{number}.0" for number in range(22, 22 - ALIVE_MAX, -1))
+    store.asked.clear()
+    assert tags_of(await answer_of_store(store, "data", "^7")), "what there is instead"
+    assert store.asked == ["1.22.0"]
 
 
 # --- who is waited for --------------------------------------------------------------------------

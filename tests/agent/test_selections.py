@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import trio
 
 from swarm.dataset.selection import Selection
@@ -26,6 +27,7 @@ def lost_runs(heard: list[e.Event]) -> list[Runs]:
     return [event.runs for event in heard if isinstance(event, e.BlocksLost)]
 
 
+@pytest.mark.slow
 async def test_after_the_commit_only_what_lies_whole_in_the_files_is_offered(tmp_path: Path) -> None:
     """Blocks at the borders of a selection came whole, and are not any more: nobody may be promised them, and they are
     not fetched again."""

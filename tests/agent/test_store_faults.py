@@ -42,6 +42,7 @@ def only(block: BlockId, error: Exception) -> Callable[[BlockId], None]:
     return fail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", [UnavailableError("SlowDown", is_slow_down=True), UnavailableError("502"), KeyError("a defect")]
 )

@@ -10,11 +10,11 @@ import trio
 
 from swarm.agent.notices import Phase, Progress, Receipt
 from swarm.agent.pacing import Limits, Pacer
-from swarm.errors import NoSpaceError
+from swarm.errors import NoSpaceError, UnavailableError
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
 from swarm.holdings.staging import Staging
-from swarm.protocol.ids import Index
+from swarm.protocol.ids import BlockId, Index
 from tests.agent.world import KIB, Machine, make_data, open_world, same_trees
 
 
@@ -92,6 +92,7 @@ async def test_what_is_being_fetched_is_given_on_meanwhile(tmp_path: Path) -> No
     assert same_trees(data, tmp_path / "last")
 
 
+@pytest.mark.slow
 async def test_who_is_done_stays_while_a_neighbour_lacks_something_and_no_longer(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", files=6)
     ends: dict[str, float] = {}
@@ -242,6 +243,7 @@ async def fail_to_fetch(machine: Machine, dest: Path) -> None:
         machine.holdings.stage = stage  # type: ignore[method-assign]
 
 
+@pytest.mark.slow
 async def test_a_slow_disk_is_no_reason_to_ask_again_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A promise is broken after two seconds without a byte; what has come and waits for the disk is not late."""
     data = make_data(tmp_path / "data", files=2)
@@ -291,9 +293,16 @@ async def test_a_block_damaged_in_the_staging_area_is_fetched_again(tmp_path: Pa
             await damaged.wait()
             for staged in [path for path in tmp_path.rglob("file*.bin") if data not in path.parents]:
                 with staged.open("r+b") as file:
-                    file.write(b"damaged")
-            found = [await consumer.holdings.read(version.id, index) for index in arrived[:4]]
+                    file.write(b"\xff" * staged.stat().st_size)
+            found = [await consumer.holdings.read(version.id, index) for index in arrived]
             assert None in found
+            world.store_fault = None
+
+        def no_more(_block: BlockId) -> None:
+            if world.store_reads > page_count + 4:
+                raise UnavailableError("not before the damage is done")
+
+        world.store_fault = no_more
 
         async with trio.open_nursery() as nursery:
             with consumer.agent.watched_by(watch):

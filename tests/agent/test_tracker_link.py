@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -180,6 +181,26 @@ async def test_a_first_refusal_ends_the_producer_with_both_records(
         with pytest.raises(ConflictError, match="it knows #3") as caught:
             await keep_announced(agent, (RECORD,), Notices())
     assert caught.value.newest == b"newest"
+
+
+async def test_the_next_tracker_is_told_what_holds_then(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    """A tag may have moved since: a tracker that has forgotten everything would believe the older record."""
+
+    async def renew(told: tuple[Announcement, ...]) -> tuple[Announcement, ...]:
+        return tuple(replace(each, tag_record=each.tag_record + b"+") for each in told)
+
+    async with open_stage(tmp_path, ONE) as (agent, trackers), trio.open_nursery() as nursery:
+        heard = [await trackers.start(ONE, accepting)]
+        nursery.start_soon(partial(keep_announced, agent, (RECORD,), Notices(), renew=renew))
+        for _ in range(2):
+            await trio.sleep(2)
+            await trackers.stop(ONE)
+            await trio.sleep(3)
+            heard.append(await trackers.start(ONE, accepting))
+        await trio.sleep(2)
+        nursery.cancel_scope.cancel()
+    told = [[message.tag_record for message in tracker.asked] for tracker in heard]  # type: ignore[attr-defined]
+    assert told == [[b"record"], [b"record+"], [b"record++"]]
 
 
 async def test_a_later_refusal_is_told_and_serving_goes_on(

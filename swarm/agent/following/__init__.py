@@ -1,0 +1,1 @@
+"""Keeping a channel's newest version present: what `swarm follow` does. `follower` runs it."""
