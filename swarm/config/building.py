@@ -10,6 +10,7 @@ from swarm.config.configs import (
     FOREVER,
     CommonConfig,
     FetchConfig,
+    FollowConfig,
     Links,
     LiveLimits,
     Mtime,
@@ -22,8 +23,13 @@ from swarm.config.interfaces import interface_addresses
 from swarm.config.live_limits import LIMITS
 from swarm.config.loading import Loaded
 from swarm.config.references import parse_dataset, parse_tagged
-from swarm.config.settings import FETCH, SECTIONS, SEED, SERVE, TRACKER
+from swarm.config.settings import FETCH, FOLLOW, SECTIONS, SEED, SERVE, TRACKER
 from swarm.errors import UsageError
+from swarm.protocol.names import LATEST, Reference
+from swarm.seeder.marks import parse_marks
+
+BUCKET_SCHEME = "s3://"
+"""What a PATH begins with that is published from a bucket."""
 
 
 def common_config(loaded: Loaded, interfaces: Sequence[str] | None = None) -> CommonConfig:
@@ -69,8 +75,33 @@ def fetch_config(
         background=loaded["background"],
         repair=loaded["repair"],
         atomic=loaded["atomic"],
+        in_place=loaded["in-place"],
         dry_run=loaded["dry-run"],
         price_per_gb=loaded["price-per-gb"],
+    )
+
+
+def follow_config(
+    loaded: Loaded, dataset: str, dest: str, directory: Path, *, interfaces: Sequence[str] | None = None
+) -> FollowConfig:
+    """`swarm follow DATASET DEST`, started in `directory`. Without a tag: latest."""
+    _expect(loaded, FOLLOW)
+    reference = parse_dataset(dataset)
+    if reference.version is not None or reference.digest_prefix is not None:
+        raise UsageError(f"{dataset} never moves", hint="follow a tag or a range: NAME:stable, NAME:^2.1")
+    return FollowConfig(
+        common=common_config(loaded, interfaces),
+        dataset=reference if reference.tag is not None else Reference(reference.name, LATEST),
+        dest=directory / Path(dest).expanduser(),
+        publisher=loaded["publisher"],
+        include=loaded["include"],
+        exclude=loaded["exclude"],
+        exec=loaded["exec"] or (),
+        exec_timeout=loaded["exec-timeout"],
+        keep=loaded["keep"],
+        poll=loaded["poll"],
+        once=loaded["once"],
+        retry=loaded["retry"],
     )
 
 
@@ -83,16 +114,22 @@ def seed_config(
     *,
     interfaces: Sequence[str] | None = None,
 ) -> SeedConfig:
-    """`swarm seed PATH DATASET`, or (`path` None) `swarm seed --from-store DATASET`."""
+    """`swarm seed PATH DATASET` (a path, or an s3:// URL), or (`path` None) `swarm seed --from-store DATASET`."""
     _expect(loaded, SEED)
+    bucket = path if path is not None and path.lower().startswith(BUCKET_SCHEME) else None
+    if bucket is not None and loaded["store"] is None:
+        message = f"{bucket} is not copied to this machine, so its blocks need a store"
+        raise UsageError(message, hint="add --store URL; the objects themselves stay as they are")
     if loaded["store"] is None and (loaded["once"] or path is None):
         option = "--from-store" if path is None else "--once"
         raise UsageError(f"{option} needs a store: nothing else would have the data", hint="add --store URL")
     has_tracker = bool(loaded["tracker"])
+    parse_marks(loaded["note"], loaded["label"])  # refused now, and not when all is cut and hashed
     return SeedConfig(
         common=common_config(loaded, interfaces),
-        dataset=parse_tagged(dataset),
-        path=None if path is None else directory / Path(path).expanduser(),
+        dataset=parse_dataset(dataset) if path is None else parse_tagged(dataset),
+        path=None if path is None or bucket is not None else directory / Path(path).expanduser(),
+        bucket=bucket,
         from_store=path is None,
         tag=tuple(parse_tagged(tag) for tag in tags),
         http=() if has_tracker else _listens(loaded, "http", TRACKER_HTTP_PORT, interfaces),
@@ -109,6 +146,9 @@ def seed_config(
         realm=loaded["realm"],
         dry_run=loaded["dry-run"],
         single_writer=loaded["single-writer"],
+        note=loaded["note"],
+        label=loaded["label"],
+        force=loaded["force"],
     )
 
 

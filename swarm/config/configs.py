@@ -83,9 +83,31 @@ class FetchConfig:
     background: bool = False
     repair: bool = False
     atomic: bool = False
+    in_place: bool = False
     dry_run: bool = False
     price_per_gb: float | None = None
     """What 10^9 bytes from the store cost, in whatever currency; None: the receipt says nothing of money."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowConfig:
+    """`swarm follow`. `dataset` has a tag: a channel, or a range. `exec`: the hook's words; empty: there is none.
+
+    `poll` is how often it is asked where no tracker pushes, in seconds; it is jittered by a quarter.
+    """
+
+    common: CommonConfig
+    dataset: Reference
+    dest: Path
+    publisher: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    exec: tuple[str, ...] = ()
+    exec_timeout: float = 300.0
+    keep: int = 1
+    poll: float = 30.0
+    once: bool = False
+    retry: bool = False
 
 
 class Links(StrEnum):
@@ -114,15 +136,17 @@ class Mtime:
 
 @dataclass(frozen=True, slots=True)
 class SeedConfig:
-    """`swarm seed`. Either `path` is published, or (`from_store`) a version that the store has is served.
+    """`swarm seed`. Either `path` is published, or what a bucket has at the URL `bucket`, or (`from_store`) a version
+    that the store has is served.
 
     `tag` holds the further tags (`-t`). Without `common.tracker` the seeder runs a tracker inside itself, on `http`.
-    `block_size` None: chosen by the size, or taken from the name's newest version.
+    `block_size` None: chosen by the size, or taken from the name's newest version. `label` holds `key=value`.
     """
 
     common: CommonConfig
     dataset: Reference
     path: Path | None = None
+    bucket: str | None = None
     from_store: bool = False
     tag: tuple[Reference, ...] = ()
     http: tuple[Listen, ...] = ()
@@ -139,6 +163,9 @@ class SeedConfig:
     realm: Realm | None = None
     dry_run: bool = False
     single_writer: bool = False
+    note: str | None = None
+    label: tuple[str, ...] = ()
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

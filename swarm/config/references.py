@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from swarm.errors import UsageError
 from swarm.protocol.names import LATEST, Reference, check_tag, is_query, parse_reference
+from swarm.protocol.ranges import check_query
 
 
 def parse_dataset(text: str) -> Reference:
-    """`NAME`, `NAME:TAG`, `NAME@DIGEST`. Raises UsageError, also for a range: nothing resolves one yet."""
+    """`NAME`, `NAME:TAG`, `NAME:RANGE`, `NAME@DIGEST`. Raises UsageError, also for what only begins like a range."""
     reference = parse_reference(text)
     if reference.tag is not None and is_query(reference.tag):
-        raise UsageError(
-            f"{text!r} asks for a range of releases, and ranges are not built yet",
-            hint=f"name one release or channel (swarm ls {reference.name}), or {reference.name} alone for the newest",
-        )
+        check_query(reference.tag)
     return reference
 
 

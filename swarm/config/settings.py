@@ -15,6 +15,7 @@ from swarm.config.addresses import parse_listen, parse_tracker
 from swarm.config.quantities import parse_linger, parse_rate
 from swarm.config.values import (
     parse_block_size,
+    parse_count,
     parse_fails,
     parse_glob,
     parse_key,
@@ -22,19 +23,24 @@ from swarm.config.values import (
     parse_mtime,
     parse_origin_budget,
     parse_path,
+    parse_positive_duration,
     parse_price,
     parse_realm,
     parse_secret,
     parse_site,
     parse_sites,
     parse_store,
+    parse_words,
 )
 
 Parser = Callable[[str, Path], Any]
 
-FETCH, SEED, TRACKER, SERVE = "fetch", "seed", "tracker", "serve"
-SECTIONS = (FETCH, SEED, TRACKER, SERVE)
+FETCH, SEED, TRACKER, SERVE, FOLLOW = "fetch", "seed", "tracker", "serve", "follow"
+SECTIONS = (FETCH, SEED, TRACKER, SERVE, FOLLOW)
 """Commands that may have a table of their own in the file."""
+
+MOVING = (SEED, "tag", "rollback", "untag")
+"""Commands that write a tag's record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,16 @@ COMMON = (
 
 COMMANDS = (
     Setting("publisher", "the fingerprint of the key to believe", _word, "FINGERPRINT", in_file=False,
-            commands=(FETCH,)),
+            commands=(FETCH, FOLLOW)),
+    Setting("exec", "run this when current has changed: words, no shell", _plain(parse_words), "CMD",
+            commands=(FOLLOW,)),
+    Setting("exec-timeout", "how long that may take before it is ended, and current goes back",
+            _plain(parse_positive_duration), "SECONDS", 300.0, commands=(FOLLOW,)),
+    Setting("keep", "how many versions stay beside the current one", _plain(parse_count), "N", 1, is_number=True,
+            commands=(FOLLOW,)),
+    Setting("poll", "how often the store, or whoever can be asked, is asked where no tracker pushes",
+            _plain(parse_positive_duration), "SECONDS", 30.0, commands=(FOLLOW,)),
+    Setting("retry", "try again what its hook has refused", None, default=False, in_file=False, commands=(FOLLOW,)),
     Setting("linger", "how long to go on giving to others: seconds, auto or forever", _plain(parse_linger), "SECONDS",
             commands=(FETCH, SERVE)),
     Setting("background", "give the prompt back once the data is there, and linger in the background", None,
@@ -98,13 +113,16 @@ COMMANDS = (
     Setting("repair", "restore files that were edited", None, default=False, in_file=False, commands=(FETCH,)),
     Setting("atomic", "refuse where the new version cannot be put in place in one step", None, default=False,
             commands=(FETCH,)),
+    Setting("in-place", "replace changed files one by one, where there is no room for more: not atomic", None,
+            default=False, in_file=False, commands=(FETCH,)),
     Setting("include", "only paths that match; may be repeated", _plain(parse_glob), "GLOB", (), is_list=True,
-            in_file=False, commands=(FETCH, SEED)),
+            in_file=False, commands=(FETCH, SEED, FOLLOW)),
     Setting("exclude", "no paths that match; may be repeated", _plain(parse_glob), "GLOB", (), is_list=True,
-            in_file=False, commands=(FETCH, SEED)),
+            in_file=False, commands=(FETCH, SEED, FOLLOW)),
     Setting("dry-run", "say what would be done, and do nothing", None, default=False, in_file=False,
             commands=(FETCH, SEED)),
-    Setting("once", "publish and end", None, default=False, in_file=False, commands=(SEED,)),
+    Setting("once", "end when it is done, and do not go on", None, default=False, in_file=False,
+            commands=(SEED, FOLLOW)),
     Setting("block-size", "the average length of a block, 64KiB to 4MiB", _plain(parse_block_size), "SIZE",
             commands=(SEED,)),
     Setting("rechunk", "change the block size of a dataset that has one", None, default=False, in_file=False,
@@ -113,7 +131,12 @@ COMMANDS = (
             environment="SOURCE_DATE_EPOCH", commands=(SEED,)),
     Setting("links", "symlinks: keep, follow or skip", _plain(parse_links), "WHAT", commands=(SEED,)),
     Setting("skip-special", "leave out FIFOs, sockets and devices", None, default=False, commands=(SEED,)),
-    Setting("latest", "let a release move the tag latest", None, default=True, commands=(SEED,)),
+    Setting("latest", "let a release move the tag latest", None, default=True, commands=(SEED, "tag")),
+    Setting("note", "a sentence about this step, kept in the tag's record", _word, in_file=False, commands=MOVING),
+    Setting("label", "a word about the version, kept in the tag's record; may be repeated", _word, "KEY=VALUE", (),
+            is_list=True, in_file=False, commands=(SEED, "tag", "rollback")),
+    Setting("force", "move or remove a release all the same: who has it already will refuse it", None, default=False,
+            in_file=False, commands=MOVING),
     Setting("realm", "begin a lost store anew under its old realm", _plain(parse_realm), "HEX", in_file=False,
             commands=(SEED,)),
     Setting("single-writer", "publish to a store that cannot create atomically", None, default=False,

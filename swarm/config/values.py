@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from swarm.config.configs import Links, Mtime, MtimeKind, OriginBudget, Sites
-from swarm.config.quantities import parse_size, show_size
+from swarm.config.quantities import parse_duration, parse_size, show_size
 from swarm.dataset.selection import Selection
 from swarm.errors import UsageError
 from swarm.protocol.ids import Realm
@@ -27,6 +28,9 @@ KEY_PREFIX = "swarm-key-v1:"
 REALM_BYTES = 16
 SECRET_BYTES_MIN = 8
 """Shorter is guessed offline from one recorded hello."""
+
+COUNT_DIGITS_MAX = 6
+"""Of a number of things that somebody keeps."""
 
 SITE_BYTES_MAX = 255
 SITES_MAX = 65_536
@@ -140,6 +144,32 @@ def parse_price(text: str) -> float:
     if not 0 <= price < math.inf:
         raise UsageError(f"{text!r} is not a price", hint="write what 10^9 bytes cost as a plain number: 0.09")
     return price
+
+
+def parse_words(text: str) -> tuple[str, ...]:
+    """A command line's words, quoted as a POSIX shell has it; nothing else of a shell holds."""
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no command line: {error}", hint="close each quotation mark") from None
+    if not words:
+        raise UsageError("an empty command", hint="name a program and its arguments")
+    return words
+
+
+def parse_count(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not text.strip().isascii() or not text.strip().isdigit() or len(text) > COUNT_DIGITS_MAX:
+        raise UsageError(f"{text!r} is not a number of things", hint="write for example 0, 1 or 5")
+    return int(text)
+
+
+def parse_positive_duration(text: str) -> float:
+    """Seconds, more than none; infinite for `forever`."""
+    seconds = parse_duration(text)
+    if not seconds:
+        raise UsageError(f"{text!r} is no time at all", hint="write for example 500ms, 30s or 5min")
+    return seconds
 
 
 def parse_realm(text: str) -> Realm:

@@ -127,7 +127,7 @@ class TrackerFinder:
 
     async def find(self, url: str) -> TrackerAddress:
         """Raises SwarmError where nothing answers, RefusedError where somebody else does."""
-        from swarm.tracker.client import find_tracker  # noqa: PLC0415  # only where a tracker is configured
+        from swarm.tracker.http.client import find_tracker  # noqa: PLC0415  # only where a tracker is configured
 
         found = await find_tracker(url)
         await trio.to_thread.run_sync(self._pins.check, url, found.peer_id)

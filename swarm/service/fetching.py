@@ -29,6 +29,7 @@ async def fetch(config: FetchConfig, observer: Observer) -> Receipt:
         linger_s=config.linger,
         repair=config.repair,
         atomic=config.atomic,
+        in_place=config.in_place,
         dry_run=config.dry_run,
         started_at=started_at,
         price_per_gb=config.price_per_gb,

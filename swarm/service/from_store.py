@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from swarm.agent.answers import answer_of_store
 from swarm.agent.recordbook import Recordbook
-from swarm.agent.resolve import answer_of_store
 from swarm.agent.trust import decide
 from swarm.config.configs import CommonConfig
 from swarm.errors import UsageError
-from swarm.protocol.ids import Index
-from swarm.protocol.index_space import IndexSpace
-from swarm.protocol.manifest import decode_root
 from swarm.protocol.names import Reference
-from swarm.protocol.version import Version, assemble
+from swarm.protocol.version import Version
+from swarm.seeder.presence import load_kept
 from swarm.service.pinning import pinned
 from swarm.store import Store
 
@@ -39,8 +37,5 @@ async def load_from_store(store: Store, reference: Reference, config: CommonConf
     now_ms = time.time_ns() // 1_000_000
     decision = decide(name, tag, [answer], pin=pinned(config, name), seen=seen, now_ms=now_ms)
     assert decision.record.root is not None
-    root_bytes = await store.get_root(decision.record.root)
-    refs = IndexSpace(decode_root(root_bytes)).page_refs
-    pages = tuple([await store.get_block(ref.id, max_length=ref.length) for ref in refs])
-    version = assemble(root_bytes, {Index(number): page for number, page in enumerate(pages)})
-    return StoredVersion(version, pages, decision.data, decision.chain_records)
+    kept = await load_kept(store, decision.record.root)
+    return StoredVersion(kept.version, kept.pages, decision.data, decision.chain_records)

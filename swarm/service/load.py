@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -21,6 +21,8 @@ from swarm.protocol.version import Version
 from swarm.seeder.publication import Publication
 from swarm.service.assembly import Parts
 from swarm.service.from_store import load_from_store
+from swarm.service.producing import open_records
+from swarm.service.telling import TAGS_TOLD_MAX
 from swarm.store import open_store
 
 TOLD_EVERY_S = 30.0
@@ -48,11 +50,33 @@ def published_load(publication: Publication, published: Published) -> Load:
         have = await parts.holdings.have(version.id)
         return HeldVersion(version, parts.holdings), have.runs() if have is not None else ()
 
-    announcements = tuple(
-        Announcement(f"{tag.name}:{tag.tag}", tag.record, publication.name_records[tag.name], version.root_bytes)
-        for tag in publication.tags
-    )
-    return Load(version, publication.pages, announcements, published.publisher, shelve)
+    return Load(version, publication.pages, _announcements(publication), published.publisher, shelve)
+
+
+def streamed_load(publication: Publication, published: Published, observer: Observer) -> Load:
+    """Of what a bucket has this machine keeps nothing: blocks are read from the store when they are given."""
+    version = publication.version
+    shelve = _from_store(version, observer)
+    return Load(version, publication.pages, _announcements(publication), published.publisher, shelve)
+
+
+async def with_history(load: Load, config: SeedConfig) -> Load:
+    """Without a store nobody but its seeder tells a tracker of the other tags: those that mean the same version, as the
+    history in `$SWARM_HOME` says, and those that were removed."""
+    records = [decode_tag_record(each.tag_record) for each in load.announcements]
+    told = {(record.name, record.tag) for record in records}
+    names = {record.name: each.name_records for record, each in zip(records, load.announcements, strict=True)}
+    more: list[Announcement] = []
+    async with open_records(config.common) as history:
+        if any(record.realm != history.realm for record in records):
+            return load
+        for name, chain in names.items():
+            for tag in (await history.tags(name))[:TAGS_TOLD_MAX]:
+                data = await history.newest_tag(name, tag) if (name, tag) not in told else None
+                root = decode_tag_record(data).root if data is not None else None
+                if data is not None and root in (None, load.version.id):
+                    more.append(Announcement(f"{name}:{tag}", data, chain, load.version.root_bytes if root else None))
+    return replace(load, announcements=(*load.announcements, *more))
 
 
 async def stored_load(config: SeedConfig, observer: Observer) -> Load:
@@ -62,15 +86,27 @@ async def stored_load(config: SeedConfig, observer: Observer) -> Load:
     async with open_store(config.common.store, options_of(config.common)) as store:
         found = await load_from_store(store, config.dataset, config.common)
     version, record = found.version, decode_tag_record(found.tag_record)
+    shelve = _from_store(version, observer)
+    label = f"{record.name}:{record.tag}"
+    announcement = Announcement(label, found.tag_record, found.name_records, version.root_bytes)
+    return Load(version, found.pages, (announcement,), fingerprint(record.key), shelve)
 
+
+def _announcements(publication: Publication) -> tuple[Announcement, ...]:
+    root_bytes = publication.version.root_bytes
+    return tuple(
+        Announcement(f"{tag.name}:{tag.tag}", tag.record, publication.name_records[tag.name], root_bytes)
+        for tag in publication.tags
+    )
+
+
+def _from_store(version: Version, observer: Observer) -> Callable[[Parts], Awaitable[tuple[Shelf, Runs]]]:
     async def shelve(parts: Parts) -> tuple[Shelf, Runs]:
         assert parts.store is not None
         shelf = StoredVersion(version, parts.holdings, await parts.store.get(), _teller(observer))
         return shelf, ((0, version.space.size),)
 
-    label = f"{record.name}:{record.tag}"
-    announcement = Announcement(label, found.tag_record, found.name_records, version.root_bytes)
-    return Load(version, found.pages, (announcement,), fingerprint(record.key), shelve)
+    return shelve
 
 
 def _teller(observer: Observer) -> Callable[[SwarmError], None]:

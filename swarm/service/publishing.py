@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import trio
+
 from swarm.agent.notices import Level, Note, Observer, Phase, Progress, Published
+from swarm.agent.recordbook import Recordbook
 from swarm.config.configs import MtimeKind, SeedConfig
 from swarm.config.key_file import load_or_make_publisher_key, load_publisher_key
 from swarm.config.store_options import options_of
@@ -16,26 +20,33 @@ from swarm.dataset.mtime import MtimeRule
 from swarm.dataset.selection import Selection
 from swarm.errors import NotFoundError, UsageError
 from swarm.protocol.keys import SigningKey
+from swarm.protocol.names import LATEST
+from swarm.seeder.bucket_material import BucketMaterial
 from swarm.seeder.history import DIRECTORY, open_history
+from swarm.seeder.marks import parse_marks
+from swarm.seeder.material import Material
 from swarm.seeder.publication import Publication, PublishOptions
 from swarm.seeder.publish import publish
+from swarm.seeder.standing import goals_of
 from swarm.service.assembly import fresh_key
+from swarm.service.producing import check_goals
 from swarm.service.tracker_realm import realm_of_trackers
 from swarm.store import Store, open_store
+from swarm.store.bucket import open_bucket
 
 
 async def publish_path(config: SeedConfig, observer: Observer) -> tuple[Publication, Published]:
-    """Publishes `config.path` and tells the observer. Raises what `swarm.seeder.publish.publish` raises."""
-    if config.path is None:
-        raise UsageError("there is no PATH to publish", hint="swarm seed PATH NAME[:TAG]")
+    """Publishes `config.path` or `config.bucket`, and tells the observer. Raises what `swarm.seeder.publish.publish`
+    raises."""
     key, is_new = _key(config)
     if is_new and config.dry_run:
         observer.notify(Note("there is no publisher key yet: the first publish makes one", Level.INFO))
     elif is_new:
         observer.notify(Note(f"made a publisher key for this machine: {key.fingerprint}", Level.INFO))
-    async with _open_records(config) as (store, history):
+    async with _open_material(config) as material, _open_records(config) as (store, history):
+        await _check_past(config, store or history)
         publication = await publish(
-            config.path,
+            material,
             (config.dataset, *config.tag),
             store=store,
             history=history,
@@ -43,9 +54,39 @@ async def publish_path(config: SeedConfig, observer: Observer) -> tuple[Publicat
             options=_options(config),
             observer=_Watcher(observer),
         )
+    await trio.to_thread.run_sync(_remember, config, publication)
     published = _published(config, publication, "" if is_new and config.dry_run else key.fingerprint)
     observer.notify(published)
     return publication, published
+
+
+async def _check_past(config: SeedConfig, records: Store | None) -> None:
+    """`--realm` begins anew, so nothing that was seen counts."""
+    if records is None or not records.is_initialised or config.realm is not None:
+        return
+    goals = goals_of((config.dataset, *config.tag))
+    latest = [(name, LATEST) for name, _ in goals] if config.latest else []
+    await check_goals(records, config.common, dict.fromkeys([*goals, *latest]))
+
+
+def _remember(config: SeedConfig, publication: Publication) -> None:
+    """What was signed here has been seen here: the next publish, or move of a tag, is held to it."""
+    book = Recordbook(config.common.home)
+    for tag in publication.tags:
+        book.keep(tag.name, tag.tag, tag.record, publication.name_records[tag.name])
+
+
+@asynccontextmanager
+async def _open_material(config: SeedConfig) -> AsyncIterator[Path | Material]:
+    """What is published. A bucket is spoken to as the store is, but for encryption, which its own URL may name."""
+    if config.bucket is not None:
+        options = replace(options_of(config.common), sse=None, sse_kms_key_id=None, sse_c_key=None)
+        async with open_bucket(config.bucket, options) as bucket:
+            yield BucketMaterial(bucket)
+    elif config.path is not None:
+        yield config.path
+    else:
+        raise UsageError("there is no PATH to publish", hint="swarm seed PATH NAME[:TAG]")
 
 
 def _key(config: SeedConfig) -> tuple[SigningKey, bool]:
@@ -100,6 +141,8 @@ def _options(config: SeedConfig) -> PublishOptions:
         no_latest=not config.latest,
         realm=config.realm,
         dry_run=config.dry_run,
+        marks=parse_marks(config.note, config.label),
+        is_forced=config.force,
     )
 
 

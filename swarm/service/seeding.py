@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 
 import trio
@@ -15,20 +14,18 @@ from swarm.agent.notices import Level, Note, Observer, Published, Ready
 from swarm.agent.unwrapping import unwrapped
 from swarm.config.configs import SeedConfig
 from swarm.config.key_file import load_or_make_identity
-from swarm.errors import UnreachableError, UsageError
+from swarm.errors import ConflictError, UnreachableError, UsageError
 from swarm.protocol.ids import Index
 from swarm.protocol.keys import SigningKey
 from swarm.protocol.records import decode_tag_record
-from swarm.service.assembly import Parts, open_parts
-from swarm.service.load import Load, published_load, stored_load
+from swarm.service.assembly import Parts, fresh_key, open_parts
+from swarm.service.load import Load, published_load, stored_load, streamed_load, with_history
 from swarm.service.publishing import publish_path
+from swarm.service.telling import ANNOUNCE_S, open_teller, renewed
 from swarm.service.tracking import open_embedded_tracker
 from swarm.service.watching import report_serving
 
 IDENTITY_FILE = "seeder.key"
-
-ANNOUNCE_S = 10.0
-"""How long the first word to the tracker may take before it is said that it has not heard."""
 
 
 @unwrapped
@@ -45,15 +42,42 @@ async def seed(config: SeedConfig, observer: Observer) -> Published | None:
         raise UsageError(
             "--once publishes to a store and ends, and there is no store", hint="name one: --store s3://bucket/prefix"
         )
-    publication, published = await publish_path(config, observer)
     if config.dry_run:
+        return (await publish_path(config, observer))[1]
+    if config.once and config.common.tracker:
+        async with open_teller(config.common, _key(config), observer, done="published") as tell:
+            load, published = await _publish(config, observer)
+            await tell(load.announcements)
         return published
-    load = published_load(publication, published)
-    if not config.once:
+    if config.once:
+        return (await _publish(config, observer))[1]
+    async with trio.open_nursery() as nursery:
+        publications, to_tell = trio.open_memory_channel[Load](1)
+        if config.common.tracker and config.common.store is not None:
+            nursery.start_soon(_tell_early, config, to_tell, observer)
+        load, _ = await _publish(config, observer)
+        publications.send_nowait(load)
         await _give(config, load, observer)
-    elif config.common.tracker:
-        await _tell_tracker(config, load, observer)
-    return published
+    return None
+
+
+async def _tell_early(config: SeedConfig, publications: trio.MemoryReceiveChannel[Load], observer: Observer) -> None:
+    """Connects while it is published, so that followers hear at once: the store has it before the seeder is up.
+    Whether that went well is nothing: the seeder tells it too."""
+    with suppress(UnreachableError, ConflictError):
+        async with open_teller(config.common, fresh_key(), observer, done="published") as tell:
+            await tell((await publications.receive()).announcements)
+
+
+async def _publish(config: SeedConfig, observer: Observer) -> tuple[Load, Published]:
+    publication, published = await publish_path(config, observer)
+    if config.bucket is not None:
+        load = streamed_load(publication, published, observer)
+    else:
+        load = published_load(publication, published)
+    if config.common.store is None:
+        load = await with_history(load, config)
+    return load, published
 
 
 async def _give(config: SeedConfig, load: Load, observer: Observer) -> None:
@@ -61,7 +85,7 @@ async def _give(config: SeedConfig, load: Load, observer: Observer) -> None:
     async with _open_seeder(config, load) as (parts, ready), trio.open_nursery() as nursery:
         await _open_version(parts, load)
         nursery.start_soon(report_serving, parts.agent, observer)
-        told = _announce(nursery, parts, load, observer)
+        told = _announce(nursery, parts, load, observer, config)
         with trio.move_on_after(ANNOUNCE_S):
             await told.wait()
         if not told.is_set():
@@ -89,27 +113,12 @@ def _remember(parts: Parts, load: Load) -> None:
         parts.agent.recordbook.keep(record.name, record.tag, each.tag_record, each.name_records)
 
 
-def _announce(nursery: trio.Nursery, parts: Parts, load: Load, observer: Observer) -> trio.Event:
+def _announce(nursery: trio.Nursery, parts: Parts, load: Load, observer: Observer, config: SeedConfig) -> trio.Event:
     """Begins to tell every tracker that is connected; the event is set when the first knows all."""
     told = trio.Event()
-    nursery.start_soon(partial(keep_announced, parts.agent, load.announcements, observer, told=told.set))
+    renew = partial(renewed, config.common)
+    nursery.start_soon(partial(keep_announced, parts.agent, load.announcements, observer, told=told.set, renew=renew))
     return told
-
-
-async def _tell_tracker(config: SeedConfig, load: Load, observer: Observer) -> None:
-    """For who publishes and ends: nobody need dial this process."""
-    common = replace(config.common, listen=(), lan=False)
-    async with open_parts(common, key=_key(config)) as parts, trio.open_nursery() as nursery:
-        told = _announce(nursery, parts, load, observer)
-        with trio.move_on_after(ANNOUNCE_S):
-            await told.wait()
-        reasons = parts.agent.tracker.why_not()
-        nursery.cancel_scope.cancel()
-    if not told.is_set():
-        raise UnreachableError(
-            f"published, but the tracker was not told: {reasons}",
-            hint="it finds the new version in the store by itself, if it has --store",
-        )
 
 
 @asynccontextmanager

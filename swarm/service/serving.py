@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import trio
 
 from swarm.agent.agent import Agent
+from swarm.agent.held_names import held_as
 from swarm.agent.library import open_held
 from swarm.agent.notices import Level, Note, Observer, Ready
-from swarm.agent.prefixes import name_of
 from swarm.agent.unwrapping import unwrapped
 from swarm.config.configs import ServeConfig
 from swarm.config.key_file import load_or_make_identity
-from swarm.errors import NotFoundError
 from swarm.holdings.holdings import Holdings
+from swarm.holdings.oserror import real
 from swarm.holdings.record import HoldingRecord
 from swarm.service.assembly import Parts, open_parts
 from swarm.service.watching import report_serving
@@ -36,7 +35,8 @@ LOOK_S = 0.25
 
 @unwrapped
 async def serve(config: ServeConfig, observer: Observer) -> None:
-    """Until cancelled, or for `linger`. Raises NotFoundError for what is not held here."""
+    """Until cancelled, or for `linger`. Raises NotFoundError for what is not held here,
+    UsageError for a word that is no name either."""
     key = load_or_make_identity(config.identity or config.common.home / IDENTITY_FILE, "agent key")
     async with open_parts(config.common, key=key) as parts:
         records = await _chosen(parts.holdings, config.what)
@@ -73,15 +73,9 @@ async def _chosen(holdings: Holdings, what: tuple[str, ...]) -> list[HoldingReco
         return records
     chosen: list[HoldingRecord] = []
     for word in what:
-        found = [record for record in records if _means(word, record)]
-        if not found:
-            raise NotFoundError(f"{word} is not held here", hint="`swarm ls` lists what is")
-        chosen.extend(found)
+        found = held_as(word, real(Path(word)), records)
+        chosen.extend(record for record in found if record not in chosen)
     return chosen
-
-
-def _means(word: str, record: HoldingRecord) -> bool:
-    return word in (record.label, name_of(record.label)) or os.fsencode(Path(word).resolve()) == record.directory
 
 
 async def _open(parts: Parts, record: HoldingRecord, observer: Observer) -> None:

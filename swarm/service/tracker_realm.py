@@ -10,7 +10,7 @@ async def realm_of_trackers(urls: tuple[str, ...]) -> Realm | None:
     """That of the first which has one. None: none answers, none was told of anything yet, or all are multiaddrs."""
     if not urls:
         return None
-    from swarm.tracker.client import find_tracker  # noqa: PLC0415  # only where a tracker is configured
+    from swarm.tracker.http.client import find_tracker  # noqa: PLC0415  # only where a tracker is configured
 
     for url in urls:
         try:

@@ -17,7 +17,7 @@ from swarm.config.store_options import options_of
 from swarm.protocol.keys import SigningKey
 from swarm.store import Store, open_store
 from swarm.store.options import parse_store_url
-from swarm.tracker.budget import OriginBudget as TrackerBudget
+from swarm.tracker.leasing.budget import OriginBudget as TrackerBudget
 from swarm.tracker.service import TrackerService, open_tracker
 from swarm.tracker.settings import TrackerHello, TrackerSettings
 from swarm.transport.libp2p_host import TransportConfig, open_transport
@@ -64,6 +64,7 @@ async def _open(config: TrackerConfig, identity: Path) -> AsyncIterator[TrackerS
         sites=config.sites,
         presigns=common.store is not None and parse_store_url(common.store).scheme == "s3",
         is_first_start=is_first_start,
+        shows_versions=common.secret is None,
         budget=budget_of(config),
     )
     listen = tuple((each.ip, each.port) for each in common.listen)

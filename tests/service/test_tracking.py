@@ -8,7 +8,7 @@ import pytest
 
 from swarm.config.configs import CommonConfig, OriginBudget, TrackerConfig
 from swarm.service.tracking import budget_of
-from swarm.tracker.budget import OriginBudget as TrackerBudget
+from swarm.tracker.leasing.budget import OriginBudget as TrackerBudget
 
 
 @pytest.mark.parametrize(
