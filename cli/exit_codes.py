@@ -21,9 +21,26 @@ class ExitCode(IntEnum):
     NOT_VERIFIED = 7
     CONFLICT = 8
     SOURCE_CHANGED = 9
+    HOOK_FAILED = 10
     INTERRUPTED = 130
     TERMINATED = 143
 
+
+LOOKING_UP = (
+    ExitCode.NOT_FOUND,
+    ExitCode.UNREACHABLE,
+    ExitCode.REFUSED,
+    ExitCode.NO_ROOM,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+)
+"""How a command may end that looks up what a name means."""
+
+READING = tuple(sorted((*LOOKING_UP, ExitCode.NOT_VERIFIED)))
+"""And one that reads what it found."""
+
+WRITING = tuple(sorted((*READING, ExitCode.CONFLICT)))
+"""And one that changes a store."""
 
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.DONE: "done",
@@ -36,6 +53,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_VERIFIED: "verification failed, or files were edited",
     ExitCode.CONFLICT: "conflict between producers",
     ExitCode.SOURCE_CHANGED: "the source changed while it was being published",
+    ExitCode.HOOK_FAILED: "the hook of a new version failed, and the one before is current again",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.TERMINATED: "terminated (SIGTERM)",
 }

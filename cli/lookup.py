@@ -19,7 +19,7 @@ from swarm.protocol.ids import Index, VersionId, digest
 from swarm.protocol.index_space import IndexSpace
 from swarm.protocol.keys import parse_fingerprint
 from swarm.protocol.manifest import decode_root
-from swarm.protocol.names import Reference
+from swarm.protocol.names import Reference, is_query
 from swarm.protocol.version import Version, assemble
 
 
@@ -61,7 +61,9 @@ async def look_up(config: CommonConfig, reference: Reference, sources: Sources, 
     answers = await sources.resolver.ask(reference.name, reference.tag)
     decision = decide_tag(config, sources, reference.name, reference.tag, answers)
     if decision.record.root is None:
-        raise NotFoundError(f"{reference} was removed by its producer", hint="swarm ls NAME lists what remains")
+        raise NotFoundError(f"{reference} was removed by its producer", hint="swarm tags NAME lists what remains")
+    if reference.tag is not None and is_query(reference.tag):
+        sources.meanings[str(reference)] = f"{reference.name}:{decision.record.tag}"
     return await _found(decision.record.root, decision, sources, holdings)
 
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from cli.commands import COMMANDS, NOT_YET
+from cli.commands import COMMANDS
+from cli.cycles import look_seldom
 from cli.exit_codes import MEANINGS, ExitCode, table
 from cli.failures import Failure, Interrupted, failure_of, telling
 from cli.interruption import Interruption, leave_at_once
@@ -23,6 +24,8 @@ from swarm.errors import UsageError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line (without the program's name) and returns its exit code."""
+    if arguments is None:
+        look_seldom()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _front(words)
@@ -69,8 +72,9 @@ exit codes:
 def load_command(name: str) -> ModuleType:
     """The module of a command: `register(name) -> CommandParser` and `run(call) -> int`."""
     import importlib  # noqa: PLC0415  # already loaded by Python itself
+    import keyword  # noqa: PLC0415
 
-    return importlib.import_module(f"cli.commands.{name}")
+    return importlib.import_module(f"cli.commands.{name}{'_' if keyword.iskeyword(name) else ''}")
 
 
 def _front(words: list[str]) -> int:
@@ -145,8 +149,6 @@ def _no_command(words: list[str]) -> UsageError:
     if words[0].startswith("-"):
         command = next((word for word in words if word in COMMANDS), "COMMAND")
         return UsageError(f"{words[0]} stands before the command", hint=f"write: swarm {command} {words[0]} …")
-    if words[0] in NOT_YET:
-        return UsageError(f"swarm {words[0]} is not built yet", hint=NOT_YET[words[0]])
     hint = did_you_mean(words[0], COMMANDS)
     return UsageError(f"there is no command {words[0]!r}", hint=hint or "swarm --help lists them")
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from cli.failures import Interrupted
 from cli.interruption import Interruption
 from swarm.agent.notices import Observer, Published, Receipt
 from swarm.agent.trust import Answer
-from swarm.config.configs import CommonConfig, FetchConfig, SeedConfig, ServeConfig, TrackerConfig
+from swarm.config.configs import CommonConfig, FetchConfig, FollowConfig, SeedConfig, ServeConfig, TrackerConfig
 from swarm.errors import SwarmError
 from swarm.protocol.ids import VersionId
+from swarm.protocol.names import Reference
+
+if TYPE_CHECKING:
+    from swarm.service.moving import MoveOptions, TagMove
 
 T = TypeVar("T")
 
@@ -48,6 +52,20 @@ class Service(Protocol):
     async def run_tracker(self, config: TrackerConfig, observer: Observer) -> None: ...
 
     async def serve(self, config: ServeConfig, observer: Observer) -> None: ...
+
+    async def follow(self, config: FollowConfig, observer: Observer) -> None: ...
+
+    async def move_tag(
+        self, config: CommonConfig, source: Reference, target: Reference, options: MoveOptions, observer: Observer
+    ) -> tuple[TagMove, ...]: ...
+
+    async def roll_back(
+        self, config: CommonConfig, target: Reference, to: str | None, options: MoveOptions, observer: Observer
+    ) -> tuple[TagMove, ...]: ...
+
+    async def remove_tag(
+        self, config: CommonConfig, target: Reference, options: MoveOptions, observer: Observer
+    ) -> tuple[TagMove, ...]: ...
 
     def open_resolver(self, config: CommonConfig) -> AbstractAsyncContextManager[Resolver]: ...
 

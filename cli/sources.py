@@ -6,19 +6,22 @@ is to be asked, that is not needed and the store answers alone, half a second so
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 
 from cli.running import Resolver, service
 from cli.ui.screen import Screen
+from swarm.agent.answers import answer_of_book, answer_of_store
 from swarm.agent.recordbook import Recordbook
 from swarm.agent.trust import Answer
 from swarm.config.configs import CommonConfig
 from swarm.config.store_options import options_of
-from swarm.errors import MissingError, NotFoundError, SwarmError, UnreachableError, UsageError
+from swarm.errors import MissingError, NotFoundError, SwarmError, UnreachableError
 from swarm.protocol.ids import VersionId
-from swarm.protocol.names import nearest
-from swarm.seeder.history import DIRECTORY, OWN, open_history
+from swarm.protocol.records import decode_tag_record
+from swarm.seeder.history import open_history
+from swarm.service.producing import has_history
 from swarm.store import Store, open_store
 
 
@@ -36,37 +39,36 @@ async def open_sources(config: CommonConfig) -> AsyncIterator[Sources]:
         resolver: Resolver = _Alone(Recordbook(config.home), stores)
         if config.tracker or config.lan:
             resolver = await stack.enter_async_context(service().open_resolver(config))
-        yield Sources(store, resolver, Recordbook(config.home))
-
-
-@asynccontextmanager
-async def open_records(config: CommonConfig) -> AsyncIterator[Store]:
-    """Where a producer's records are: the store, or what `swarm seed` without one keeps in `$SWARM_HOME`."""
-    if config.store is not None:
-        async with open_store(config.store, options_of(config)) as store:
-            yield store
-    elif has_history(config):
-        async with open_history(config.home) as history:
-            yield history
-    else:
-        raise UsageError("the keys of a name are kept in its store, and none was named", hint="add --store URL")
-
-
-def has_history(config: CommonConfig) -> bool:
-    """Whether something was published from here without a store."""
-    return (config.home / DIRECTORY / OWN).is_dir()
+        yield Sources(store, resolver, Recordbook(config.home), [found for _, found in stores])
 
 
 class Sources:
     """`store` is None where none is configured."""
 
-    def __init__(self, store: Store | None, resolver: Resolver, recordbook: Recordbook) -> None:
+    def __init__(
+        self, store: Store | None, resolver: Resolver, recordbook: Recordbook, histories: Sequence[Store] = ()
+    ) -> None:
         self.store = store
+        self._histories = histories
         self.resolver = resolver
         self.recordbook = recordbook
+        self.meanings: dict[str, str] = {}
+        """Ranges that were asked for, and the tag that each turned out to mean."""
+
+    async def history(self, record: bytes) -> tuple[bytes, ...]:
+        """`record` and those that it follows, oldest first: as many as the store or this machine knows."""
+        tag = decode_tag_record(record)
+        known: list[Sequence[bytes]] = [(record,), self.recordbook.history(tag.name, tag.tag)]
+        stores = [store for store in self._histories if store.is_initialised and store.realm == tag.realm]
+        known += [await store.tag_history(tag.name, tag.tag) for store in stores]
+        return max((tuple(one[: one.index(record) + 1]) for one in known if record in one), key=len)
 
     def warn_of_silence(self, screen: Screen) -> None:
-        """Says which of the sources that were named could not answer the last question, although others did."""
+        """Says which of the sources that were named could not answer the last question, although others did; and what a
+        range meant."""
+        for asked, tag in self.meanings.items():
+            screen.say(f"{asked} means {tag}")
+        self.meanings.clear()
         for error in self.resolver.failures.values():
             screen.warn(f"{error.message}; {error.hint}".removesuffix("; "))
 
@@ -80,11 +82,10 @@ class _Alone:
         self.failures: dict[str, SwarmError] = {}
 
     async def ask(self, name: str, tag: str | None, *, every_tag: bool = False) -> list[Answer]:  # noqa: ARG002
-        answers = [await _ask_store(source, store, name, tag) for source, store in self._stores]
-        tags = self._recordbook.tags(name) if tag is None else [tag]
-        records = tuple(record for one in tags if (record := self._recordbook.newest(name, one)) is not None)
-        if records:
-            answers.append(Answer("local", records, self._recordbook.chain(name)))
+        answers = [replace(await answer_of_store(store, name, tag), source=source) for source, store in self._stores]
+        own = answer_of_book(self._recordbook, name, tag)
+        if own is not None:
+            answers.append(own)
         if not answers:
             hint = "name a --tracker or a --store, or leave out --no-lan"
             raise UnreachableError(f"nobody can be asked about {name}", hint=hint)
@@ -96,14 +97,4 @@ class _Alone:
                 return await store.get_root(version)
             except MissingError:
                 continue
-        raise NotFoundError(f"nobody has version {version.hex()}", hint="it may have been removed; see swarm ls NAME")
-
-
-async def _ask_store(source: str, store: Store, name: str, tag: str | None) -> Answer:
-    tags = await store.tags(name)
-    wanted = tags if tag is None else [tag]
-    records = [record for one in wanted if (record := await store.newest_tag(name, one)) is not None]
-    if records:
-        return Answer(source, tuple(records), await store.name_chain(name))
-    near = [f"{name}:{one}" for one in nearest(tag or "", tags)] if tags else nearest(name, await store.names())
-    return Answer(source, (), (), near=tuple(near))
+        raise NotFoundError(f"nobody has version {version.hex()}", hint="it may have been removed; see swarm tags NAME")

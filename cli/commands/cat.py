@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cli.call import Call
-from cli.exit_codes import ExitCode
+from cli.exit_codes import READING, ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
 from cli.ui.wording import printable
 from swarm.config.configs import CommonConfig
@@ -40,15 +40,7 @@ def register() -> CommandParser:
             "swarm cat @maps/places:1.4.0/README.md",
             "swarm cat @maps/places/index/cells.bin --store s3://datasets/prod | head -c 100",
         ),
-        codes=(
-            ExitCode.NOT_FOUND,
-            ExitCode.UNREACHABLE,
-            ExitCode.REFUSED,
-            ExitCode.NO_ROOM,
-            ExitCode.NOT_VERIFIED,
-            ExitCode.INTERRUPTED,
-            ExitCode.TERMINATED,
-        ),
+        codes=READING,
         note="stdout is the file's bytes, so --json is refused.",
     )
     parser.add_argument("word", metavar="NAME[:TAG]/PATH", help="or NAME@DIGEST/PATH")

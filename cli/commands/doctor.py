@@ -7,7 +7,7 @@ from functools import partial
 
 from cli.call import Call
 from cli.checks.check import Check, Checks, Status, guarded
-from cli.exit_codes import ExitCode
+from cli.exit_codes import READING, ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.config.configs import CommonConfig
 
@@ -27,15 +27,7 @@ def register() -> CommandParser:
             "swarm doctor --store s3://datasets/prod --tracker http://10.0.0.7:4180",
             "swarm doctor --json",
         ),
-        codes=(
-            ExitCode.NOT_FOUND,
-            ExitCode.UNREACHABLE,
-            ExitCode.REFUSED,
-            ExitCode.NO_ROOM,
-            ExitCode.NOT_VERIFIED,
-            ExitCode.INTERRUPTED,
-            ExitCode.TERMINATED,
-        ),
+        codes=READING,
         note="The exit code is that of the first check that failed; warnings end with 0.",
     )
     add_settings(parser, "doctor", shows=("store", "tracker", "secret", "open", "lan"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cli.call import Call
-from cli.exit_codes import ExitCode
+from cli.exit_codes import READING, ExitCode
 from cli.exposure import warn_if_unheard
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.agent.notices import Receipt
@@ -25,15 +25,7 @@ def register() -> CommandParser:
             "swarm fetch @maps/places:1.4.0 /srv/places --tracker http://10.0.0.7:4180",
             "swarm fetch @maps/places@8f14e45fceea167a --store s3://datasets/prod --linger 5min",
         ),
-        codes=(
-            ExitCode.NOT_FOUND,
-            ExitCode.UNREACHABLE,
-            ExitCode.REFUSED,
-            ExitCode.NO_ROOM,
-            ExitCode.NOT_VERIFIED,
-            ExitCode.INTERRUPTED,
-            ExitCode.TERMINATED,
-        ),
+        codes=READING,
         note="With --json the last line on stdout is the receipt.",
     )
     parser.add_argument("name", metavar="NAME[:TAG]|NAME@DIGEST", help="without a tag: latest, else the newest release")
@@ -49,6 +41,8 @@ def run(call: Call) -> int:
     config = fetch_config(call.load(), options.name, options.dest, call.directory)
     if config.background and config.dry_run:
         raise UsageError("--background and --dry-run exclude each other", hint="leave one of them out")
+    if config.in_place and config.atomic:
+        raise UsageError("--in-place and --atomic exclude each other", hint="leave one of them out")
     if not config.dry_run:
         warn_if_unheard(call, config.common)
     receipt = call.run(lambda: _fetch(config, call))

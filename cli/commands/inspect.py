@@ -7,10 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cli.call import Call
-from cli.commands.ls import when
-from cli.exit_codes import ExitCode
+from cli.exit_codes import LOOKING_UP, ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
-from cli.ui.wording import plural, printable, said_by
+from cli.ui.wording import percent, plural, printable, said_by, when
 from swarm.config.configs import CommonConfig
 from swarm.config.quantities import show_size
 from swarm.errors import NotFoundError, StoreError
@@ -35,14 +34,7 @@ def register() -> CommandParser:
             "swarm inspect @maps/places --json",
             "swarm inspect @maps/places@8f14e45fceea167a",
         ),
-        codes=(
-            ExitCode.NOT_FOUND,
-            ExitCode.UNREACHABLE,
-            ExitCode.REFUSED,
-            ExitCode.NO_ROOM,
-            ExitCode.INTERRUPTED,
-            ExitCode.TERMINATED,
-        ),
+        codes=LOOKING_UP,
     )
     parser.add_argument("name", metavar="NAME[:TAG]|NAME@DIGEST", help="without a tag: latest, else the newest release")
     add_settings(parser, "inspect", shows=("store", "tracker", "secret", "lan"))
@@ -99,6 +91,7 @@ def _root_fields(found: Found) -> dict[str, Any]:
         "bytes": totals.bytes,
         "blocks": totals.blocks,
         "block_bytes": totals.block_bytes,
+        "repetition": round(totals.bytes / totals.block_bytes, 4) if totals.block_bytes else 1.0,
         "pages": len(root.tree) + len(root.blocks),
         "manifest_bytes": len(found.root_bytes) + sum(ref.length for ref in (*root.tree, *root.blocks)),
         "cutter": {
@@ -159,8 +152,9 @@ def _lines(fields: dict[str, Any]) -> list[str]:
         f"  version  {fields['digest']}",
         f"  holds    {plural(fields['files'], 'file')}, {plural(fields['directories'], 'directory')}, "
         f"{plural(fields['symlinks'], 'symlink')}; {show_size(fields['bytes'])} ({fields['bytes']:,} bytes)",
-        f"  blocks   {fields['blocks']:,}, {show_size(fields['block_bytes'])}; cut by {printable(cutter['algorithm'])}"
-        f", {show_size(cutter['average'])} on average; manifest {show_size(fields['manifest_bytes'])}",
+        f"  blocks   {fields['blocks']:,}, {show_size(fields['block_bytes'])}{_repeats(fields)}; cut by "
+        f"{printable(cutter['algorithm'])}, {show_size(cutter['average'])} on average; manifest "
+        f"{show_size(fields['manifest_bytes'])} ({percent(fields['manifest_bytes'], fields['bytes'])})",
         f"  content  {fields['content']}",
     ]
     if record:
@@ -169,6 +163,12 @@ def _lines(fields: dict[str, Any]) -> list[str]:
     lines.append(f"  pinned   {pin['publisher']}" if pin else "  pinned   nobody yet: the first fetch will pin the key")
     lines += [f"  held at  {printable(dest)}" for dest in fields["held_at"]]
     return lines + _top_lines(fields["top"])
+
+
+def _repeats(fields: dict[str, Any]) -> str:
+    """What repeats within the version is stored, and moved, once."""
+    saved = fields["bytes"] - fields["block_bytes"]
+    return f" ({show_size(saved)} less than the files, by repetition)" if saved else ""
 
 
 def _record_lines(record: dict[str, Any], keys: list[str]) -> list[str]:

@@ -57,7 +57,7 @@ def register() -> CommandParser:
     for one in (add, remove):
         one.add_argument("name", metavar="NAME", help="which dataset")
         one.add_argument("fingerprint", metavar="FINGERPRINT", help="as `swarm key show` prints it")
-        add_settings(one, "key", shows=("key", "store"))
+        add_settings(one, "key", shows=("key", "store", "tracker", "secret"))
     return parser
 
 
@@ -99,9 +99,9 @@ def _show(call: Call, config: CommonConfig) -> None:
 
 async def _with_store(call: Call, config: CommonConfig) -> None:
     from cli.rotation import add_key, read_chain, remove_key  # noqa: PLC0415
-    from cli.sources import open_records  # noqa: PLC0415  # trio
     from swarm.config.key_file import load_publisher_key  # noqa: PLC0415
     from swarm.protocol.keys import parse_fingerprint  # noqa: PLC0415
+    from swarm.service.producing import open_records  # noqa: PLC0415  # trio
 
     options = call.options
     is_show = options.action == "show"
@@ -115,6 +115,10 @@ async def _with_store(call: Call, config: CommonConfig) -> None:
             return
         change = add_key if options.action == "add" else remove_key
         done = await change(store, options.name, key, signer)
+        if config.tracker:
+            from swarm.service.telling import tell_rotation  # noqa: PLC0415  # libp2p
+
+            await tell_rotation(config, store, options.name, call.screen)
     lines = [f"{done.name} may now be signed by", *(f"  {one}" for one in done.keys)]
     if done.tags:
         lines.append(f"signed again: {', '.join(done.tags)}")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cli.call import Call
-from cli.exit_codes import ExitCode
+from cli.exit_codes import LOOKING_UP, ExitCode
 from cli.parser import CommandParser, add_settings, make_parser
 from swarm.errors import UsageError
 
@@ -27,14 +27,7 @@ def register() -> CommandParser:
             "swarm plan @maps/places:1.4.0 --fleet fleet.toml --store s3://datasets/prod",
             "swarm plan @maps/places --fleet fleet.toml --price 0.09 --json",
         ),
-        codes=(
-            ExitCode.NOT_FOUND,
-            ExitCode.UNREACHABLE,
-            ExitCode.REFUSED,
-            ExitCode.NO_ROOM,
-            ExitCode.INTERRUPTED,
-            ExitCode.TERMINATED,
-        ),
+        codes=LOOKING_UP,
     )
     parser.add_argument("name", metavar="NAME[:TAG]|NAME@DIGEST", help="without a tag: latest, else the newest release")
     parser.add_argument(

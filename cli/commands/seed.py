@@ -1,4 +1,4 @@
-"""`swarm seed`: publishes a directory, or takes a version from the store, and serves it."""
+"""`swarm seed`: publishes a directory or what a bucket has, or takes a version from the store, and serves it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from swarm.errors import UsageError
 
 OF_PUBLISHING = (
     "once", "dry-run", "include", "exclude", "links", "skip-special", "mtime", "block-size", "rechunk", "latest",
-    "realm", "single-writer",
+    "realm", "single-writer", "note", "label", "force",
 )  # fmt: skip
 """Settings that only matter where a PATH is published."""
 
@@ -28,11 +28,14 @@ def register() -> CommandParser:
         "swarm seed",
         "Publishes PATH (a directory or a file) under NAME:TAG, signs the tag, and serves the version until it is\n"
         "stopped. With --store the blocks are kept there too; without, PATH itself is the data and nothing is copied.\n"
+        "PATH may be s3://bucket/prefix: then what lies below it is read once, nothing is kept on this machine, and\n"
+        "--store is needed.\n"
         "Without --tracker it is its own tracker, and ends its start with the line to paste on a consumer.",
         examples=(
             "swarm seed ./places @maps/places:1.4.0",
             "swarm seed ./places @maps/places:1.4.0 --store s3://datasets/prod --once",
             "swarm seed ./places @maps/places -t @maps/places:stable --tracker http://10.0.0.7:4180",
+            "swarm seed s3://lake/maps/places @maps/places:1.4.0 --store s3://datasets/prod --once",
             "swarm seed --from-store @maps/places:1.4.0 --store s3://datasets/prod",
         ),
         codes=(
@@ -48,7 +51,9 @@ def register() -> CommandParser:
         note="A tag that reads as a release (1.4.0, 1.4.0-rc1, 2026.11.20) never moves again; a full release also\n"
         "moves latest, unless it is older than what latest is. Without a tag: latest.",
     )
-    parser.add_argument("path", nargs="?", metavar="PATH", help="what to publish")
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help="what to publish: a directory, a file, s3://bucket/prefix"
+    )
     parser.add_argument("name", nargs="?", metavar="NAME[:TAG]", help="the name, [@scope/]part, and the tag")
     parser.add_argument(
         "-t", "--tag", action="append", default=[], metavar="NAME:TAG", help="one more tag for it; may be repeated"

@@ -16,11 +16,12 @@ def register() -> CommandParser:
     parser = make_parser(
         "swarm serve",
         "Gives what is held on this machine to others until it is stopped: the holdings named by a directory or a\n"
-        "dataset's name, or all of them. Files that were edited are not served.",
+        "dataset's name, tag or range of releases, or all of them. Files that were edited are not served.",
         examples=(
             "swarm serve",
             "swarm serve ./places --tracker http://10.0.0.7:4180",
             "swarm serve @maps/places --linger 1h",
+            "swarm serve @maps/places:^2.1",
         ),
         codes=(
             ExitCode.NOT_FOUND,
@@ -31,7 +32,7 @@ def register() -> CommandParser:
             ExitCode.TERMINATED,
         ),
     )
-    parser.add_argument("what", nargs="*", metavar="DEST|NAME", help="which holdings; all of them if left out")
+    parser.add_argument("what", nargs="*", metavar="DEST|NAME[:TAG]", help="which holdings; all of them if left out")
     shown = ("tracker", "secret", "listen", "open", "lan", "site", "upload-limit")
     add_settings(parser, "serve", shows=shown)
     return parser

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cli.call import Call
-from cli.exit_codes import ExitCode
+from cli.exit_codes import LOOKING_UP, ExitCode
 from cli.exposure import warn_if_unheard
 from cli.open_files import raise_open_files
 from cli.parser import CommandParser, add_settings, make_parser
@@ -23,14 +23,7 @@ def register() -> CommandParser:
             "swarm tracker --store /srv/store --listen 10.0.0.7:4001 --http 10.0.0.7:4180",
             "swarm tracker --store s3://datasets/prod --origin-budget 1/site --sites sites.txt",
         ),
-        codes=(
-            ExitCode.NOT_FOUND,
-            ExitCode.UNREACHABLE,
-            ExitCode.REFUSED,
-            ExitCode.NO_ROOM,
-            ExitCode.INTERRUPTED,
-            ExitCode.TERMINATED,
-        ),
+        codes=LOOKING_UP,
     )
     add_settings(parser, "tracker", shows=("store", "secret", "listen", "open"))
     return parser

@@ -21,6 +21,7 @@ def register() -> CommandParser:
             "swarm trust",
             "swarm trust @maps/places ed25519:7v5rxbqjmlkyjkkzgqfnuqxnn4zdo3wdhm5kpgwzsvr4m6xxp3ta",
             "swarm trust @maps/places ed25519:7v5r… --realm 00112233445566778899aabbccddeeff",
+            "swarm trust @maps/places --moved 1.4.0",
             "swarm trust @maps/places --remove",
         ),
         codes=(ExitCode.NOT_FOUND, ExitCode.NO_ROOM),
@@ -29,6 +30,9 @@ def register() -> CommandParser:
     parser.add_argument("name", nargs="?", metavar="NAME", help="whose pin; all of them if left out")
     parser.add_argument("fingerprint", nargs="?", metavar="FINGERPRINT", help="as `swarm key show` prints it")
     parser.add_argument("--realm", metavar="HEX", help="believe this realm, and forget what was seen before")
+    parser.add_argument(
+        "--moved", metavar="TAG", help="forget what was seen of this release: its producer has moved it by force"
+    )
     parser.add_argument("--remove", action="store_true", help="forget the pin")
     add_settings(parser, "trust")
     return parser
@@ -38,6 +42,8 @@ def run(call: Call) -> int:
     """Shows, adds or removes."""
     options, config = call.options, call.common()
     pins = Pins.of(config)
+    if options.moved and (options.name is None or options.fingerprint or options.realm or options.remove):
+        raise UsageError("--moved takes a NAME and nothing else", hint="swarm trust NAME --moved 1.4.0")
     if options.remove and (options.name is None or options.fingerprint or options.realm):
         raise UsageError("--remove takes a NAME and nothing else", hint="swarm trust NAME --remove")
     if options.realm and not options.fingerprint:
@@ -46,7 +52,9 @@ def run(call: Call) -> int:
         from swarm.protocol.names import check_name  # noqa: PLC0415
 
         check_name(options.name)
-    if options.remove:
+    if options.moved:
+        _believe_moved(call, config, options.name, options.moved)
+    elif options.remove:
         _remove(call, pins, options.name)
     elif options.fingerprint:
         _add(call, config, pins)
@@ -82,6 +90,23 @@ def _add(call: Call, config: CommonConfig, pins: Pins) -> None:
 
         Recordbook(config.home).forget(options.name)
     _tell(call, pins, options.name, pin, pins.add(options.name, pin))
+
+
+def _believe_moved(call: Call, config: CommonConfig, name: str, tag: str) -> None:
+    from swarm.agent.recordbook import Recordbook  # noqa: PLC0415
+    from swarm.protocol.names import check_tag  # noqa: PLC0415
+    from swarm.protocol.records import decode_tag_record  # noqa: PLC0415
+
+    book = Recordbook(config.home)
+    seen = book.newest(name, check_tag(tag))
+    if seen is None:
+        raise NotFoundError(f"this machine has seen no {name}:{tag}", hint=f"swarm tags {name} lists what there is")
+    book.forget_tag(name, tag)
+    root = decode_tag_record(seen).root
+    digest = None if root is None else root.hex()
+    was = "nothing" if digest is None else digest[:16]
+    text = f"{name}:{tag} is no longer held to {was}: the next fetch believes anew"
+    call.screen.result("forgotten", {"name": name, "tag": tag, "digest": digest}, text)
 
 
 def _remove(call: Call, pins: Pins, name: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO, assert_never
 
 from cli.failures import Failure
+from cli.ui.following import follow_lines
 from cli.ui.screen import Look, is_verbose, wants_color
 from cli.ui.waits import News
 from cli.ui.wording import (
@@ -27,6 +28,7 @@ from cli.ui.wording import (
     resolved_line,
     waits_line,
 )
+from swarm.agent.follow_notices import Flipped, Following, FollowNotice, Standing
 from swarm.agent.notices import (
     Committed,
     Level,
@@ -75,6 +77,8 @@ class TextScreen:
             # The bar, and the line in its place, say the first of them already.
             if is_verbose(self._look):
                 self.say(waits_line(notice))
+        elif isinstance(notice, FollowNotice):
+            self._show_following(notice)
         else:
             self.close()
             self._show(notice)
@@ -133,6 +137,15 @@ class TextScreen:
                 self._print([] if self._look.quiet else receipt_lines(notice))
             case _:
                 assert_never(notice)
+
+    def _show_following(self, notice: FollowNotice) -> None:
+        is_trouble = isinstance(notice, Following) and notice.waiting and notice.state is not Standing.BEHIND
+        has_gone_back = isinstance(notice, Flipped) and notice.is_back
+        if isinstance(notice, Following) and notice.state is Standing.BEHIND and not is_verbose(self._look):
+            return  # that it has moved was said, and the bar says the rest
+        for line in follow_lines(notice):
+            self.close()
+            (self.warn if is_trouble or has_gone_back else self.say)(line)
 
     def _note(self, note: Note) -> None:
         if note.level is Level.WARNING:

@@ -5,6 +5,8 @@ Whatever comes from outside (paths, names, reasons) passes `printable`: a hostil
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from swarm.agent.notices import Committed, Phase, Planned, Progress, Published, Ready, Receipt, Resolved, Waits
 from swarm.config.quantities import show_duration, show_rate, show_size
 
@@ -39,6 +41,11 @@ def plural(count: int, noun: str) -> str:
     """`1 file`, `1,204 files`."""
     many = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{count:,} {noun if count == 1 else many}"
+
+
+def when(time_ms: int) -> str:
+    """A record's time for people, in UTC."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def said_by(source: str) -> str:

@@ -42,6 +42,9 @@ class FakeService:
     async def seed(self, config: Any, observer: Observer) -> Any:
         return await self._answer(config, observer, None)
 
+    async def follow(self, config: Any, observer: Observer) -> Any:
+        return await self._answer(config, observer, None)
+
     async def run_tracker(self, config: Any, observer: Observer) -> Any:
         return await self._answer(config, observer, None)
 
@@ -88,7 +91,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
     """`swarm.service`, faked."""
     fake = FakeService()
     module = ModuleType("swarm.service")
-    for name in ("fetch", "seed", "run_tracker", "serve"):
+    for name in ("fetch", "follow", "seed", "run_tracker", "serve"):
         setattr(module, name, getattr(fake, name))
     monkeypatch.setitem(sys.modules, "swarm.service", module)
     return fake

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -35,7 +36,8 @@ from tests.cli.conftest import Ended, Run
 FILES = {
     b"README.md": b"hello\n",
     b"empty": b"",
-    b"dir/big.bin": os.urandom(300_000) + b"\0" * 3_000_000 + b"end",
+    # With these bytes two whole blocks are zeros; where the first cut comes late there is only one.
+    b"dir/big.bin": random.Random(2).randbytes(300_000) + b"\0" * 3_000_000 + b"end",
     b"dir/not utf-8 \xff": b"odd",
 }
 
@@ -182,6 +184,8 @@ def test_inspect(world: World) -> None:
     assert (found["files"], found["directories"], found["symlinks"]) == (4, 1, 1)
     assert found["bytes"] == sum(map(len, FILES.values()))
     assert found["blocks"] == version.space.block_count
+    assert found["repetition"] == round(found["bytes"] / found["block_bytes"], 4) > 1.4  # a run of zeros
+    assert "by repetition" in world.run("inspect", "places").out
     assert found["record"]["tag"] == "latest"
     assert found["record"]["publisher"] == world.key.fingerprint
     assert found["record"]["source"] == "store"
@@ -322,6 +326,16 @@ def test_verify(world: World) -> None:
     text = world.alone("verify", "places")
     assert "edited      README.md" in text.out
     assert "--repair" in text.err
+
+
+def test_verify_takes_what_it_was_fetched_as(world: World) -> None:
+    world.fetch()
+    for word in ("places:1.0.0", "places:^1", "places:1.x"):
+        (verified,) = world.alone("verify", word, "--json").objects
+        assert (verified["dataset"], verified["dest"]) == ("places:1.0.0", str(world.dest)), word
+    missing = world.alone("verify", "places:2.x")
+    assert (missing.code, "places:2.x is not held here" in missing.err) == (3, True), missing.err
+    assert world.alone("verify", "places:^1.2.3.4").code == 2
 
 
 def test_an_added_file_is_no_failure(world: World) -> None:

@@ -12,7 +12,7 @@ from cli.commands import COMMANDS
 from cli.exit_codes import MEANINGS
 from cli.main import load_command
 from cli.parser import SCREEN_DESTINATIONS, CommandParser
-from swarm.agent import notices
+from swarm.agent import follow_notices, notices
 from swarm.config.settings import ALL, COMMON
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -102,7 +102,8 @@ def test_the_table_of_exit_codes_is_the_code() -> None:
 @pytest.mark.parametrize(
     "kind",
     [notices.Ready, notices.Resolved, notices.Planned, notices.Progress, notices.Waits, notices.Note, notices.Committed,
-     notices.Published],
+     notices.Published, follow_notices.Moved, follow_notices.FirstAsked, follow_notices.Flipped,
+     follow_notices.HookEnded, follow_notices.Following],
 )  # fmt: skip
 def test_every_event_and_key_is_documented(kind: type[notices.Notice]) -> None:
     row = re.search(rf"^\| `{kind.event}` \|[^|]*\|(.*)\|$", CLI, re.MULTILINE)

@@ -31,7 +31,7 @@ def test_every_error_has_a_code_of_the_table(kind: type[SwarmError]) -> None:
 
 
 def test_the_codes_that_the_tree_of_errors_draws_are_the_ones_it_has() -> None:
-    drawn = re.findall(r"[├└]── (\w+) +(\d)", errors.__doc__ or "")
+    drawn = re.findall(r"[├└]── (\w+) +(\d+)", errors.__doc__ or "")
     assert len(drawn) > 10
     for name, code in drawn:
         assert getattr(errors, name).exit_code == int(code)
