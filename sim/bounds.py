@@ -39,6 +39,7 @@ def last_allowed_s(scenario: Scenario, limit_s: float) -> float:
     latency_s = scenario.latency_s
     if scenario.latency_to_s is not None:
         latency_s = (latency_s + scenario.latency_to_s) / 2
+    latency_s += scenario.queue_s
     hop_s = scenario.block_size / min(scenario.up, scenario.down) + HOP_LATENCIES * latency_s
     tail_s = HOPS * log2(scenario.peers + 1) * hop_s
     start_s = scenario.spread_s + START_LATENCIES * latency_s

@@ -41,6 +41,7 @@ class Fabric:
     def __init__(self, world: World, latency_s: float) -> None:
         self.world = world
         self.latency_s = latency_s
+        self.queue_s = 0.0
         self.network = Network(world)
         self.machines: dict[str, Machine] = {}
         self.tracker: TrackerMachine | None = None
@@ -91,7 +92,8 @@ class Fabric:
         if target.left_at is not None:
             dialer.submit(e.DialFailed(target.agent, "refused"))
             return
-        wire = Wire(self.new_connection(), dialer, target, direction, _latency_s(dialer, target))
+        latency_s = _latency_s(dialer, target)
+        wire = Wire(self.new_connection(), dialer, target, direction, latency_s + self.queue_s)
         dialer.wires[wire.id] = target.wires[wire.id] = wire
         for machine in (dialer, target):
             other = wire.other(machine)
@@ -102,7 +104,7 @@ class Fabric:
                     direction,
                     sends_blocks=wire.sender is machine,
                     reads_store=other.reads_store,
-                    rtt_s=2 * wire.latency_s,
+                    rtt_s=2 * latency_s,
                 )
             )
 
@@ -145,13 +147,27 @@ class Fabric:
     def send_block(self, wire: Wire, job: Job) -> None:
         """Queues a block behind those of the same connection."""
         wire.queue.append(job)
+        wire.sender.busy[wire] = wire.receiver.busy[wire] = None
         if len(wire.queue) == 1:
             self._start(wire)
 
     def _start(self, wire: Wire) -> None:
-        job = wire.queue[0]
+        job, processor = wire.queue[0], wire.sender.processor
+        if processor is None:
+            self._flow(wire, job)
+        else:
+            processor.give_first(self._flow, wire, job)
+
+    def _flow(self, wire: Wire, job: Job) -> None:
+        if not wire.queue or wire.queue[0] is not job:
+            return  # cancelled, or the connection has ended, while it waited for the processor
         size = self.lengths[job.index]
         sender, receiver = wire.sender, wire.receiver
+        quickest_s = size / min(sender.up_rate, receiver.down_rate)
+        if sender.processor is not None:
+            sender.processor.give_rest(size, quickest_s)
+        if receiver.processor is not None:
+            receiver.processor.take(size, quickest_s)
         between = self.between(sender.site, receiver.site) if self.borders else ()
         job.flow = self.network.start(sender.up, receiver.down, size, lambda: self._sent(wire, job), between=between)
 
@@ -167,6 +183,7 @@ class Fabric:
         wire.queue.pop(0)
         wire.note_end(job, self.lengths[job.index])
         sender, receiver = wire.sender, wire.receiver
+        sender.busy[wire] = receiver.busy[wire] = None
         self.world.after(wire.latency_s, self._arrive, wire, receiver, job, sender.lies)
         if wire.queue:
             self._start(wire)
@@ -203,8 +220,9 @@ class Fabric:
         received: list[e.Transfer] = []
         sent: list[e.Transfer] = []
         heard: list[ConnectionId] = []
-        for wire in machine.wires.values():
-            if not (wire.queue or wire.sent or wire.received):
+        for wire in list(machine.busy):
+            if wire.id not in machine.wires or not (wire.queue or wire.sent or wire.received):
+                del machine.busy[wire]
                 continue
             job = wire.queue[0] if wire.queue else None
             moved = int(self.network.moved(job.flow)) if job is not None and job.flow is not None else 0

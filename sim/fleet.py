@@ -12,6 +12,7 @@ from sim.clock import Clock
 from sim.fabric import Fabric
 from sim.limit import fluid_limits_s
 from sim.machine import Machine
+from sim.processor import Room
 from sim.scenario import Scenario
 from sim.world import World
 
@@ -28,6 +29,7 @@ class Place:
     site: str
     latency_s: float
     group: str = ""
+    computers: str = ""
 
 
 class Fleet:
@@ -44,6 +46,7 @@ class Fleet:
         )
         places = _grouped(scenario, world) if scenario.groups else _dealt(scenario, world)
         fabric.borders = _borders(scenario)
+        self._rooms = {name: Room(world, computers) for name, computers in scenario.computers}
         self.seeders = [
             self._machine(number, place, is_origin=True)
             for number, place in enumerate(_origins(scenario, world, places))
@@ -78,6 +81,7 @@ class Fleet:
             latency_s=place.latency_s,
             clock=self._clock(number),
             group=place.group,
+            processor=self._rooms[place.computers].seat() if place.computers else None,
         )
 
     def _clock(self, number: int) -> Clock:
@@ -116,13 +120,16 @@ def _origins(scenario: Scenario, world: World, places: list[Place]) -> list[Plac
     up = scenario.up if scenario.seeder_up is None else scenario.seeder_up
     site = scenario.origin_site or (_site(0) if scenario.sites > 1 else "")
     down = max(place.down for place in places)
-    return [Place(up, down, site, _latency_s(scenario, world, number)) for number in range(scenario.seeders)]
+    return [
+        Place(up, down, site, _latency_s(scenario, world, number), computers=scenario.origin_computers)
+        for number in range(scenario.seeders)
+    ]
 
 
 def _grouped(scenario: Scenario, world: World) -> list[Place]:
     """In an order of its own, so that who comes late or is killed is of any group."""
     places = [
-        Place(group.up, group.down, group.site, group.latency_s, group.name)
+        Place(group.up, group.down, group.site, group.latency_s, group.name, group.computers)
         for group in scenario.groups
         for _ in range(group.count)
     ]

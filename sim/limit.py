@@ -8,6 +8,7 @@ ORIGIN = "the origin's uplink"
 DOWNLINK = "the slowest downlink"
 UPLINKS = "all uplinks together"
 BORDER = "the thinnest border"
+PROCESSORS = "the processors"
 
 
 def fluid_limits_s(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from sim.clock import Clock
 from sim.dataset import Dataset
 from sim.network import Line
+from sim.processor import Processor
 from sim.wire import Job, Wire
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
@@ -52,6 +53,7 @@ class Machine:
         latency_s: float | None = None,
         clock: Clock | None = None,
         group: str = "",
+        processor: Processor | None = None,
     ) -> None:
         self.fabric = fabric
         self.number = number
@@ -65,14 +67,14 @@ class Machine:
         self.is_hidden = is_hidden
         self.site = site
         self.group = group
+        self.processor = processor
+        """What its work takes; None: nothing."""
         self.latency_s = fabric.latency_s if latency_s is None else latency_s
         self.clock = clock or Clock()
         self._world = fabric.world
         self._is_punctual = self.clock == Clock()
-        self.is_dead = False
-        self.is_frozen = False
-        """Nothing is sent, received or decided now."""
-        self.thaws = False
+        self.is_dead = self.thaws = self.is_frozen = False
+        """Frozen: nothing is sent, received or decided now."""
         self.agent = AgentId(digest(f"agent {number}".encode()))
         self.address = f"/machine/{number}"
         peer_id = PeerId(f"peer{digest(f'peer {number}'.encode()).hex()[:16]}")
@@ -81,6 +83,8 @@ class Machine:
         self.node = Node(config, rng, self.agent, site, policies)
         self.rng = rng
         self.wires: dict[ConnectionId, Wire] = {}
+        self.busy: dict[Wire, None] = {}
+        """Wires on which blocks move, or did since the last report."""
         self.tracker_wire: ConnectionId | None = None
         self.verified = 0
         """What is here, as the model knows it (a set of indexes)."""
@@ -88,9 +92,8 @@ class Machine:
         self.completed_at: float | None = None
         self.released_at: float | None = None
         self.left_at: float | None = None
-        self.bytes_taken = 0
-        """Of whole, verified, new blocks that were fetched."""
-        self.duplicates = self.refused = 0
+        self.bytes_taken = self.duplicates = self.refused = 0
+        """Bytes taken are of whole, verified, new blocks that were fetched."""
         self.unavailable: list[int] = []
         self.bans: list[AgentId] = []
         self.on_handled: Callable[[Machine], None] = _ignore
@@ -98,16 +101,21 @@ class Machine:
         """It is complete, or gone: called once for each."""
         self._dataset: Dataset | None = None
         self._reads: dict[Index, int] = {}
-        self._is_reporting = False
-        self._wake_at = float("inf")
-        self._wake_turn = 0
-        self._knows_lengths = False
+        self._is_reporting = self._knows_lengths = False
+        self._wake_at, self._wake_turn = float("inf"), 0
+        self._hears_timer = False
         self._missed: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
 
     # --- life -----------------------------------------------------------------------------------
 
     def start(self, dataset: Dataset, *, have: int = 0) -> None:
         """The agent begins: it opens the version and looks for the tracker, where there is one."""
+        if self.processor is not None and not self.is_origin:  # an origin is there before anybody comes
+            self.processor.begin(self._start, dataset, have)
+        else:
+            self._start(dataset, have)
+
+    def _start(self, dataset: Dataset, have: int) -> None:
         self._dataset = dataset
         self.started_at = self.fabric.world.now
         self.verified = (1 << dataset.size) - 1 if self.is_origin else have
@@ -188,9 +196,19 @@ class Machine:
         return self.clock.reading(self.fabric.world.now)
 
     def submit(self, event: e.Event) -> None:
-        """Tells the node a fact and performs what it wants."""
+        """Tells the node a fact, once there is a processor for it, and performs what it wants."""
         if self.is_frozen and self._misses(self.submit, event):
             return
+        if self.processor is None:
+            self._handle(event)
+        else:
+            self.processor.hear(event, self._handle)
+
+    def _handle(self, event: e.Event) -> None:
+        if self.is_frozen and self._misses(self._handle, event):
+            return
+        if type(event) is e.Ticked:
+            self._hears_timer = False
         for command in self.node.handle(event, self._world.now if self._is_punctual else self.now):
             if type(command) is c.Send:  # nearly all are
                 self._send(command.connection, command.message)
@@ -201,7 +219,7 @@ class Machine:
 
     def _arm(self) -> None:
         deadline = self.node.next_deadline()
-        if deadline is None:
+        if deadline is None or self._hears_timer:
             return
         due = deadline if self._is_punctual else self.clock.world_time(deadline)
         if due < self._wake_at:
@@ -216,6 +234,7 @@ class Machine:
         self._wake_at = float("inf")
         deadline = self.node.next_deadline()
         if deadline is not None and deadline <= self.now + 1e-9:
+            self._hears_timer = True
             self.submit(e.Ticked())
         else:
             self._arm()
@@ -259,6 +278,8 @@ class Machine:
                 assert_never(command)
 
     def _send(self, connection: ConnectionId, message: Message) -> None:
+        if self.processor is not None:
+            self.processor.owe(self.processor.costs.say_s)
         if wire := self.wires.get(connection):
             self.fabric.send(wire, self, message)
         elif connection == self.tracker_wire:

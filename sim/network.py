@@ -127,11 +127,11 @@ class Network:
                         queue.append(other)
         for line in touched:
             for flow in line.flows:
-                self._set_rate(flow, _rate(flow))
+                rate = _rate(flow) if flow.between else min(flow.up.level, flow.down.level)
+                if rate != flow.rate:
+                    self._set_rate(flow, rate)
 
     def _set_rate(self, flow: Flow, rate: float) -> None:
-        if rate == flow.rate:
-            return
         self._settle(flow)
         flow.rate = rate
         flow.turn += 1

@@ -19,8 +19,18 @@ class Outage:
 
 
 @dataclass(frozen=True)
+class Computers:
+    """What agents run on: `agents` of them share the cores of each. A speed of 1 is that of docs/performance.md."""
+
+    cores: int
+    agents: int = 1
+    speed: float = 1.0
+
+
+@dataclass(frozen=True)
 class Group:
-    """Machines that are alike. Rates in bytes per second; `site` empty where there is but one."""
+    """Machines that are alike. Rates in bytes per second; `site` empty where there is but one; `computers` a name of
+    the scenario's, empty where computing costs nothing."""
 
     name: str
     count: int
@@ -28,6 +38,7 @@ class Group:
     down: float
     site: str = ""
     latency_s: float = 0.001
+    computers: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Scenario:
     up: float = 100 * MBIT
     down: float = 100 * MBIT
     latency_s: float = 0.001
+    queue_s: float = 0.0
+    """What queues in front of links add to the latency, each way; a kernel's least round trip knows nothing of it."""
     spread_s: float = 0.1
     """Machines begin within so long of each other."""
     seeders: int = 1
@@ -63,6 +76,9 @@ class Scenario:
     origin_site: str = ""
     borders: tuple[tuple[str, float], ...] = ()
     """Of sites of `groups`: (site, rate) instead of `border` for all."""
+    computers: tuple[tuple[str, Computers], ...] = ()
+    """What `groups` and the seeders run on, by name; the first to come share the first computer."""
+    origin_computers: str = ""
     latency_to_s: float | None = None
     """Each machine has a latency of its own between `latency_s` and this (log-uniform); two are apart by the mean."""
     sites: int = 1

@@ -19,7 +19,7 @@ RATES = ("up", "down", "seeder_up", "store_up", "border")
 OUTAGES = ("tracker_outage", "store_outage")
 UNITS = {"kbit": MBIT / 1000, "mbit": MBIT, "gbit": MBIT * 1000}
 
-INNER = ("policies", "groups", "borders", "origin_site")
+INNER = ("policies", "groups", "borders", "origin_site", "computers", "origin_computers")
 """Fields that a scenario file does not say: rules go by name, whole fleets are for `python -m sim plan`."""
 
 PEERS_MAX = 100_000
@@ -143,7 +143,7 @@ def _check(scenario: Scenario) -> None:
     for name in ("slow", "liars", "hidden", "killed", "vanishing", "joining", "frozen", "store_refuses"):
         if not 0 <= getattr(scenario, name) <= 1:
             raise ScenarioError(f"{name} is a part of all: between 0 and 1")
-    for name in ("latency_s", "spread_s", "clock_skew_s", "resets_per_s", "grace_s", "seeders"):
+    for name in ("latency_s", "queue_s", "spread_s", "clock_skew_s", "resets_per_s", "grace_s", "seeders"):
         if getattr(scenario, name) < 0:
             raise ScenarioError(f"{name} cannot be negative")
     if scenario.seeders == 0 and scenario.store_up is None:

@@ -31,6 +31,7 @@ class Simulation:
         self.seed = seed
         self.world = World(seed)
         self.fabric = Fabric(self.world, scenario.latency_s)
+        self.fabric.queue_s = scenario.queue_s
         self.dataset: Dataset = make_dataset(
             scenario.blocks, scenario.block_size, self.world.rng("dataset"), is_cut=scenario.is_cut
         )

@@ -12,7 +12,8 @@ from swarm.protocol.lease import sign_lease, verify_lease
 from swarm.protocol.messages import Message
 from swarm.tracker import commands as tc
 from swarm.tracker import events as te
-from swarm.tracker.core import Tracker, TrackerRules
+from swarm.tracker.core import Tracker
+from swarm.tracker.rules import TrackerRules
 
 if TYPE_CHECKING:
     from sim.fabric import Fabric

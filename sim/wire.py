@@ -48,16 +48,13 @@ class Wire:
     sent: list[Transfer] = field(default_factory=list)
     """Ends of blocks that have gone and that the sender's node has not heard of, and the same for the receiver's."""
     received: list[Transfer] = field(default_factory=list)
+    sender: Machine = field(init=False)
+    """Who sends blocks on it."""
+    receiver: Machine = field(init=False)
 
-    @property
-    def sender(self) -> Machine:
-        """Who sends blocks on it."""
-        return self.acceptor if self.direction is Direction.TO_DIALER else self.dialer
-
-    @property
-    def receiver(self) -> Machine:
-        """Who receives blocks on it."""
-        return self.dialer if self.direction is Direction.TO_DIALER else self.acceptor
+    def __post_init__(self) -> None:
+        ends = (self.acceptor, self.dialer)
+        self.sender, self.receiver = ends if self.direction is Direction.TO_DIALER else ends[::-1]
 
     def note_end(self, job: Job, moved: int) -> None:
         """A block has gone, or been aborted: its last bytes are reported with the next progress."""

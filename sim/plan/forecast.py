@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import log2
 
-from sim.limit import fluid_limits_s
+from sim.limit import PROCESSORS, fluid_limits_s
 from sim.plan.fleet_file import Fleet
 from sim.plan.shape import Shape
+from sim.processor import COSTS
 from sim.report import Report, percentile
-from sim.scenario import Group, Scenario
+from sim.scenario import Computers, Group, Scenario
 from sim.simulation import Simulation
 
 PEERS_MAX = 32
@@ -69,7 +70,7 @@ class Forecast:
 
 def forecast(fleet: Fleet, shape: Shape, *, seed: int = 0) -> Forecast:
     """Simulates as much as is quick; some seconds."""
-    limits = limits_of(fleet, shape.bytes)
+    limits = limits_of(fleet, shape)
     if fleet.count * shape.blocks <= WHOLE_MAX or (shape.blocks <= LINE_MIN and fleet.count <= PEERS_MAX):
         report = _simulate(fleet, shape.blocks, shape.block_size, seed)
         return _forecast(limits, [report], _times(report), shape)
@@ -77,7 +78,7 @@ def forecast(fleet: Fleet, shape: Shape, *, seed: int = 0) -> Forecast:
     blocks = min(shape.blocks, BLOCKS_MAX)
     few, many = (_simulate(part, count, shape.block_size, seed) for count in (max(1, blocks // 3), blocks))
     ends = log2(fleet.count + 1) / log2(part.count + 1)
-    pace = max(limits.values()) / max(limits_of(part, shape.bytes).values())
+    pace = max(limits.values()) / max(limits_of(part, shape).values())
     least = {
         "p50_s": least_s(fleet, shape.bytes, 0.5),
         "p99_s": least_s(fleet, shape.bytes, 0.99),
@@ -124,8 +125,21 @@ def _forecast(limits: dict[str, float], reports: list[Report], times: Times, sha
     )
 
 
-def limits_of(fleet: Fleet, size: int) -> dict[str, float]:
+def limits_of(fleet: Fleet, shape: Shape) -> dict[str, float]:
     """Of the whole fleet, in seconds, by name."""
+    computers = dict(fleet.computers)
+    work_s = COSTS.of_version(shape.bytes, shape.blocks)
+    busy_s = [busiest_s(computers[group.computers], group.count, work_s) for group in fleet.groups if group.computers]
+    return _of_links(fleet, shape.bytes) | ({PROCESSORS: max(busy_s)} if busy_s else {})
+
+
+def busiest_s(computers: Computers, count: int, work_s: float) -> float:
+    """How long the fullest of them needs for `count` agents' work; one agent uses one core at a time."""
+    agents = min(count, computers.agents)
+    return work_s / computers.speed * max(1.0, agents / computers.cores)
+
+
+def _of_links(fleet: Fleet, size: int) -> dict[str, float]:
     sites = {group.site for group in fleet.groups} | (set() if fleet.origin_is_store else {fleet.origin_site})
     ups = [group.up for group in fleet.groups for _ in range(group.count)]
     return fluid_limits_s(
@@ -170,4 +184,6 @@ def scenario_of(fleet: Fleet, blocks: int, block_size: int) -> Scenario:
         groups=groups,
         origin_site=fleet.origin_site,
         borders=fleet.borders,
+        computers=fleet.computers,
+        origin_computers="" if fleet.origin_is_store else fleet.origin_computers,
     )

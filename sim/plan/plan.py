@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sim.plan.advice import Variant, variants
+from sim.plan.advice import WORTH, Variant, variants
 from sim.plan.fleet_file import Fleet
 from sim.plan.forecast import Forecast, forecast
 from sim.plan.shape import Shape
@@ -102,13 +102,16 @@ class Plan:
 
 def make_plan(fleet: Fleet, shape: Shape, *, seed: int = 0) -> Plan:
     """Simulates; up to half a minute or so."""
-    return Plan(fleet, shape, forecast(fleet, shape, seed=seed), variants(fleet, shape, seed=seed))
+    found = forecast(fleet, shape, seed=seed)
+    helps = [one for one in variants(fleet, shape, seed=seed) if one.forecast.times.last_s < WORTH * found.times.last_s]
+    return Plan(fleet, shape, found, tuple(helps))
 
 
 def show_time(seconds: float) -> str:
     """`12.3 s`, `4 min 05 s`, `2 h 03 min`."""
     if seconds < MINUTE_S:
         return f"{seconds:.1f} s"
+    seconds = round(seconds)
     if seconds < HOUR_S:
         return f"{seconds // MINUTE_S:.0f} min {seconds % MINUTE_S:02.0f} s"
     return f"{seconds // HOUR_S:.0f} h {seconds % HOUR_S // MINUTE_S:02.0f} min"

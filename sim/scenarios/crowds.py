@@ -16,6 +16,7 @@ CROWDS = (
     Scenario("latency-10", "10 ms one way", latency_s=0.01, last_max=1.1, origin_max=1.0),
     Scenario("latency-100", "100 ms one way", latency_s=0.1, last_max=1.05, origin_max=1.0),
     Scenario("latency-mixed", "1 to 100 ms one way", latency_to_s=0.1, last_max=1.05, origin_max=1.0),
+    Scenario("queues", "20 ms of queues each way", queue_s=0.02, last_max=1.05, origin_max=1.0),
     Scenario("hidden", "30 % of the peers cannot be dialled", hidden=0.3, last_max=1.05, grace_s=1.0, origin_max=1.0),
     Scenario("spread", "the peers come within two seconds", spread_s=2.0, last_max=1.05, origin_max=1.0),
     Scenario("leavers", "everybody leaves on completion", linger=False, last_max=1.05, origin_max=1.0),

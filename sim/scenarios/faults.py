@@ -11,7 +11,7 @@ FAULTS = (
         killed=0.2,
         joining=0.2,
         last_max=1.6,
-        grace_s=4.0,
+        grace_s=6.0,
         origin_max=1.0,
     ),
     Scenario("vanish", "the programs of 20 % die half-way", vanishing=0.2, last_max=1.05, grace_s=1.0, origin_max=1.0),
@@ -58,6 +58,7 @@ FAULTS = (
         origin_max=1.0,
     ),
     Scenario("liars", "10 % of the peers send wrong blocks", liars=0.1, last_max=1.05, grace_s=6.0, origin_max=1.0),
+    Scenario("liars-many", "30 % of the peers send wrong blocks", liars=0.3, last_max=1.2, grace_s=6.0, origin_max=1.0),
     Scenario(
         "seeder-dies",
         "the only seeder dies when it has given everything once",

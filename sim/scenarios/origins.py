@@ -43,7 +43,7 @@ ORIGINS = (
         store_up=LINE,
         store_outage=Outage(0.3, 0.6),
         last_max=1.35,
-        grace_s=12.0,
+        grace_s=2.0,
         origin_max=1.02,
     ),
     Scenario(
@@ -100,13 +100,13 @@ ORIGINS = (
     Scenario(
         "store-alone",
         "no tracker and no seeder: owners read the store",
-        peers=16,
+        peers=48,
         seeders=0,
         has_tracker=False,
         store_up=LINE,
-        last_max=1.6,
-        grace_s=2.5,
-        origin_max=1.6,
+        last_max=1.3,
+        grace_s=3.0,
+        origin_max=1.0,
     ),
 )
 

@@ -117,7 +117,7 @@ def test_machines_are_dealt_to_sites_and_what_crosses_is_reported() -> None:
     simulation = Simulation(scenario, 1)
     assert Counter(machine.site for machine in simulation.peers) == {"site-0": 4, "site-1": 4}
     report = simulation.run()
-    assert report.border_ratio >= 1.0
+    assert report.border_ratio > 0.999
     assert report.border_bytes == round(report.border_ratio * report.bytes)
     assert report.limit_s == pytest.approx(report.bytes / (20 * MBIT))
     assert "borders" in report.as_text()

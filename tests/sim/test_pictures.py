@@ -44,6 +44,7 @@ def test_a_recording_ends_with_everything_everywhere(scenario: Scenario) -> None
     assert len(recording.finishes) == 4
 
 
+@pytest.mark.slow
 def test_pictures_are_svg_and_the_same_for_the_same_run(tmp_path: Path) -> None:
     paths = []
     for name in ("one", "two"):

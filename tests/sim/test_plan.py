@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from sim.__main__ import main
-from sim.limit import BORDER, DOWNLINK, ORIGIN, UPLINKS
+from sim.limit import BORDER, DOWNLINK, ORIGIN, PROCESSORS, UPLINKS
 from sim.plan import forecast as forecasting
-from sim.plan.advice import variants
+from sim.plan.advice import CORES, variants
 from sim.plan.fleet_file import Fleet, FleetError, make_fleet, read_fleet
 from sim.plan.forecast import forecast, least_s, limits_of, scenario_of
 from sim.plan.plan import GB, make_plan, show_time
 from sim.plan.shape import Shape, ShapeError, make_shape, read_shape
-from sim.scenario import MBIT, Group
+from sim.processor import COSTS
+from sim.scenario import MBIT, Computers, Group
 from sim.simulation import Simulation
 from swarm.protocol.ids import digest
 from swarm.protocol.version_builder import build_version
@@ -45,7 +46,7 @@ def mixed(**changes: object) -> Fleet:
     ],
 )
 def test_the_bottleneck_is_the_part_that_needs_longest(fleet: Fleet, bottleneck: str) -> None:
-    limits = limits_of(fleet, SMALL.bytes)
+    limits = limits_of(fleet, SMALL)
     assert max(limits, key=limits.__getitem__) == bottleneck
     assert max(limits.values()) == pytest.approx(Simulation(scenario_of(fleet, 24, MIB), 1).limit_s, rel=0.2)
 
@@ -107,11 +108,41 @@ def test_a_plan_says_bytes_and_money_beside_the_origin_alone() -> None:
     assert "costs" not in replace(found, fleet=EIGHT).as_text()
 
 
+def crowded(cores: int) -> Fleet:
+    """Eight agents and their origin on one computer."""
+    group = replace(EIGHT.groups[0], computers="box")
+    computers = (("box", Computers(cores=cores, agents=9)),)
+    return replace(EIGHT, groups=(group,), computers=computers, origin_computers="box")
+
+
+def test_agents_that_share_cores_are_slower_and_more_cores_help() -> None:
+    shape = Shape(8 * MIB, 32)
+    free, crowd = forecast(EIGHT, shape), make_plan(crowded(1), shape)
+    assert crowd.forecast.bottleneck == PROCESSORS
+    assert crowd.forecast.times.last_s > 3 * free.times.last_s
+    (best, *_) = crowd.variants
+    assert best.change == CORES
+    assert best.forecast.times.last_s < 0.7 * crowd.forecast.times.last_s
+
+
+def test_cores_enough_cost_nothing_but_the_start() -> None:
+    shape = Shape(8 * MIB, 32)
+    extra_s = forecast(crowded(64), shape).times.last_s - forecast(EIGHT, shape).times.last_s
+    assert COSTS.start_s - 0.1 < extra_s < COSTS.start_s + 0.3
+
+
 def test_the_example_of_the_docs_is_a_fleet() -> None:
     fleet = read_fleet(DOCS / "fleet.toml")
     assert fleet.count == 224
     assert fleet.origin_is_store
     assert fleet.borders == (("edge", 200.0 * MBIT),)
+
+
+def test_the_labs_fleet_takes_longer_than_it_would_with_a_core_each() -> None:
+    fleet = read_fleet(DOCS / "lab.toml")
+    shape = Shape(16 * MIB, 64)
+    free = replace(fleet, groups=tuple(replace(group, computers="") for group in fleet.groups), origin_computers="")
+    assert forecast(fleet, shape).times.last_s > forecast(free, shape).times.last_s + 1.0
 
 
 GROUP = {"count": 2, "up": 100, "down": 100}
@@ -135,6 +166,11 @@ GROUP = {"count": 2, "up": 100, "down": 100}
         ({"group": [GROUP], "origin": {"up": 0}}, "[origin]: up"),
         ({"group": [GROUP], "borders": {"mars": 3}}, "no 'mars'"),
         ({"group": [GROUP], "price_per_gb": -1}, "price_per_gb cannot be"),
+        ({"group": [GROUP | {"computers": "box"}]}, "[computers.NAME] with cores"),
+        ({"group": [GROUP | {"computers": "box"}], "computers": {"bax": {"cores": 2}}}, "there are: bax"),
+        ({"group": [GROUP], "computers": {"box": {"cores": 0}}}, "cores must be a whole number"),
+        ({"group": [GROUP], "computers": {"box": {"speed": 0}}}, "speed cannot be 0"),
+        ({"group": [GROUP], "computers": 3}, "[computers] must be a table"),
         ({"group": [GROUP], "grup": []}, "did you mean 'group'"),
     ],
 )
@@ -169,7 +205,12 @@ def test_the_blocks_of_a_size_are_those_that_seed_would_cut() -> None:
 
 
 def test_times_are_shown_as_people_say_them() -> None:
-    assert [show_time(time) for time in (12.34, 245.0, 7380.0)] == ["12.3 s", "4 min 05 s", "2 h 03 min"]
+    assert [show_time(time) for time in (12.34, 179.6, 245.0, 7380.0)] == [
+        "12.3 s",
+        "3 min 00 s",
+        "4 min 05 s",
+        "2 h 03 min",
+    ]
 
 
 def test_a_root_says_how_large_the_version_is(tmp_path: Path) -> None:

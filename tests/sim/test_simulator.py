@@ -30,11 +30,13 @@ def run(*words: str, hash_seed: str = "0") -> dict[str, object]:
     return found
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_under_any_hash_seed() -> None:
     words = ("--seed", "7", "--peers", PEERS, "--blocks", BLOCKS)
     assert run(*words, hash_seed="1") == run(*words, hash_seed="4242")
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run() -> None:
     words = ("--peers", PEERS, "--blocks", BLOCKS)
     assert run("--seed", "1", *words) != run("--seed", "2", *words)
