@@ -27,7 +27,7 @@ class Traffic:
 
 @dataclass(slots=True)
 class Series:
-    """One reading per `SAMPLE_S`: (monotonic seconds, host -> Traffic)."""
+    """One reading per `SAMPLE_S`: (monotonic seconds, host -> Traffic); a site by `into(site)`."""
 
     samples: list[tuple[float, dict[str, Traffic]]] = field(default_factory=list)
 
@@ -35,6 +35,11 @@ class Series:
         """What the host moved from the first sample to the last."""
         first, last = self.samples[0][1][host], self.samples[-1][1][host]
         return Traffic(last.sent - first.sent, last.received - first.received)
+
+
+def into(site: str) -> str:
+    """The border of a site among the hosts: what it has sent came into the site."""
+    return f"into {site}"
 
 
 @contextmanager
@@ -54,6 +59,7 @@ def sampling(lab: Lab) -> Iterator[Series]:
 def _sample(lab: Lab, series: Series, began: threading.Event, ended: threading.Event) -> None:
     _enter(lab.switch)
     ports = {lab.port(host.name): host.name for host in lab.hosts}
+    ports |= {lab.border(border.site): into(border.site) for border in lab.borders}
     while True:
         is_last = ended.is_set()
         series.samples.append((time.monotonic(), _read(ports)))

@@ -5,28 +5,24 @@ F bytes have to leave the origin once, have to enter each consumer, and N x F by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Payload bytes per second: the origin's uplink, and each consumer's downlink and uplink."""
+    """Payload bytes per second: the origin's uplink, each consumer's downlink and uplink, and what enters a site."""
 
     origin_up: float
     down: tuple[float, ...]
     up: tuple[float, ...]
+    border: float = float("inf")
 
 
 def fluid_limit_s(size: int, rates: Rates) -> float:
-    """max(F/us, F/min d, N F/(us + sum U)) in seconds."""
+    """max(F/us, F/min d, N F/(us + sum U)) in seconds; and F has to enter each site."""
     return max(
+        size / rates.border,
         size / rates.origin_up,
         size / min(rates.down),
         len(rates.down) * size / (rates.origin_up + sum(rates.up)),
     )
-
-
-def from_origin_s(size: int, rates: Rates, copies: Sequence[object]) -> float:
-    """What the origin alone would need for all."""
-    return max(len(copies) * size / rates.origin_up, size / min(rates.down))

@@ -11,9 +11,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+
+from bench.distance import distant
 
 PREFIX = "swarmlab"
 BURST_BYTES = 64 * 1024
@@ -54,11 +56,20 @@ class Border:
     down_mbit: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """What every path between two hosts has, each way."""
+
+    delay_ms: float = 0.0
+    loss_percent: float = 0.0
+
+
 class Lab:
     """Made by `open_lab`. Host n has the address 10.91.x.y, device `eth0`; its switch port is `p<n>`."""
 
-    def __init__(self, hosts: Sequence[Host], label: str) -> None:
+    def __init__(self, hosts: Sequence[Host], label: str, borders: Sequence[Border] = ()) -> None:
         self.hosts = tuple(hosts)
+        self.borders = tuple(borders)
         self._label = label
         self._numbers = {host.name: number for number, host in enumerate(hosts, 1)}
 
@@ -76,9 +87,17 @@ class Lab:
         number = self._numbers[name]
         return f"10.91.{number // 250}.{number % 250 + 1}"
 
+    def site(self, name: str) -> str:
+        """Empty where there is only one."""
+        return next(host.site for host in self.hosts if host.name == name)
+
     def port(self, name: str) -> str:
         """The host's port of the switch: what it receives, the host has sent."""
         return f"p{self._numbers[name]}"
+
+    def border(self, site: str) -> str:
+        """The site's end of its border, in the switch: what it receives comes into the site."""
+        return f"in{[border.site for border in self.borders].index(site)}"
 
     def command(self, name: str, command: Sequence[str]) -> list[str]:
         """The same command, run inside a host's namespace and by the same process id."""
@@ -86,18 +105,26 @@ class Lab:
 
 
 @contextmanager
-def open_lab(hosts: Sequence[Host], borders: Sequence[Border] = (), congestion: str = CONGESTION) -> Iterator[Lab]:
+def open_lab(
+    hosts: Sequence[Host],
+    borders: Sequence[Border] = (),
+    congestion: str = CONGESTION,
+    distance: Distance | None = None,
+) -> Iterator[Lab]:
     """Makes it, and removes it whatever happens. Raises LabError where it cannot be made."""
     _require_root()
     _remove_leftovers()
     label = f"{PREFIX}-{os.getpid()}"
-    lab = Lab(hosts, label)
+    lab = Lab(hosts, label, borders)
     try:
         _make_switch(lab, {host.site for host in hosts}, borders)
         for host in hosts:
-            _make_host(lab, host)
-            _set_congestion(lab, host, congestion)
-        yield lab
+            _run("ip", "netns", "add", lab.namespace(host.name))
+        with _cables(lab, distance):
+            for host in hosts:
+                _make_host(lab, host)
+                _set_congestion(lab, host, congestion)
+            yield lab
     finally:
         _remove(label)
 
@@ -134,12 +161,19 @@ def _make_bridge(namespace: str, name: str) -> None:
     _run("ip", "-n", namespace, "link", "set", name, "up")
 
 
+def _cables(lab: Lab, distance: Distance | None) -> AbstractContextManager[None]:
+    """A device in each host's namespace and its port in the switch's."""
+    ends = [(lab.namespace(host.name), DEVICE, lab.switch, lab.port(host.name)) for host in lab.hosts]
+    if distance:
+        return distant(ends, distance.delay_ms, distance.loss_percent)
+    for namespace, device, switch, port in ends:
+        veth = ("name", device, "type", "veth", "peer", "name", port, "netns", switch)
+        _run("ip", "-n", namespace, "link", "add", *veth)
+    return nullcontext()
+
+
 def _make_host(lab: Lab, host: Host) -> None:
     namespace, port = lab.namespace(host.name), lab.port(host.name)
-    _run("ip", "netns", "add", namespace)
-    _run(
-        "ip", "-n", namespace, "link", "add", "name", DEVICE, "type", "veth", "peer", "name", port, "netns", lab.switch
-    )
     _run("ip", "-n", namespace, "addr", "add", f"{lab.address(host.name)}/16", "dev", DEVICE)
     _run("ip", "-n", namespace, "link", "set", "lo", "up")
     _run("ip", "-n", namespace, "link", "set", DEVICE, "up")
@@ -210,6 +244,20 @@ def _end_inhabitants(names: Sequence[str]) -> None:
         time.sleep(0.1)
         if time.monotonic() > deadline:
             sign = signal.SIGKILL
+
+
+def cpu_s(namespace: str) -> float:
+    """CPU seconds that whoever runs in it now has taken so far."""
+    ticks = sum(sum(map(int, _stat(pid)[11:13])) for pid in _inhabitants(namespace))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields behind the program's name (proc(5)): utime and stime are the twelfth and the next."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _inhabitants(name: str) -> list[int]:

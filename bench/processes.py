@@ -18,6 +18,8 @@ from typing import Any
 READY_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 10.0
 
+NOT_KEPT = ("SWARM_", "PYTHONDONTWRITEBYTECODE")
+
 LOOPBACK = ("--no-lan", "--listen", "127.0.0.1:0")
 
 
@@ -37,34 +39,49 @@ def swarm(*words: str) -> list[str]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """An empty home, and nothing of the caller's swarm settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SWARM_")}
+    """An empty home, and nothing of the caller's settings; modules are compiled once, as where swarm is installed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(NOT_KEPT)}
     return {**kept, "SWARM_HOME": str(home), "HOME": str(home)}
 
 
 @contextmanager
 def seeding(source: Path, name: str, home: Path, *options: str) -> Iterator[dict[str, Any]]:
     """A running seeder with a tracker inside; gives its `ready` line."""
+    with seeding_process(source, name, home, *options) as (_, events):
+        yield events["ready"]
+
+
+@contextmanager
+def seeding_process(
+    source: Path, name: str, home: Path, *options: str
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """The same, with the process itself, and what it has said until it was ready by the event's name."""
     command = swarm("seed", str(source), name, "--http", "127.0.0.1:0", *LOOPBACK, "--json", *options)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(home), text=True)
     try:
-        yield _wait_ready(process)
+        yield process, _wait_ready(process)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ends a service by its number, gently first."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_ready(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout is not None
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    deadline, events = time.monotonic() + READY_TIMEOUT_S, {}
     for line in process.stdout:
         event = json.loads(line)
-        if event["event"] == "ready":
-            return dict(event)
+        events[event["event"]] = event
+        if "ready" in events:
+            return events
         if time.monotonic() > deadline:
             break
     raise SystemExit("the seeder was not ready in time")

@@ -1,4 +1,7 @@
-"""N programs started at once, watched until each says that it is done: when each was ready and when it finished."""
+"""N programs started at once, watched until each says that it is done: when each was ready and when it finished.
+
+With `Churn` some are killed on the way, and others are started then.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from pathlib import Path
 
 END_S = 20.0
 """How long a program may take to end by itself once all are done: swarm lingers for 10 s at most."""
+
+LOOK_S = 0.05
+"""How often it is asked whether the churn is due."""
 
 READY = "ready"
 DONE = "done"
@@ -36,12 +42,25 @@ class Entrant:
     ends_itself: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Churn:
+    """Once `is_due` says so, those of `killed` are ended by SIGKILL, and those of `arriving` are started."""
+
+    is_due: Callable[[], bool]
+    killed: frozenset[str]
+    arriving: Sequence[Entrant]
+
+
 @dataclass(slots=True)
 class Run:
     """Seconds from the start of the race. `lines` is all of stdout."""
 
     entrant: Entrant
     process: subprocess.Popen[str]
+    started_s: float = 0.0
+    is_late: bool = False
+    """It came with the churn."""
+    is_killed: bool = False
     moments: dict[str, float] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     cpu_s: float = 0.0
@@ -55,62 +74,98 @@ class Run:
         return self.entrant.name
 
 
-def race(entrants: Sequence[Entrant], timeout_s: float) -> list[Run]:
-    """Starts all, waits until all are done, ends them. Raises RaceError."""
-    told: queue.SimpleQueue[Run] = queue.SimpleQueue()
-    started_at = time.monotonic()
-    runs = [_start(entrant) for entrant in entrants]
-    readers = [threading.Thread(target=_read, args=(run, started_at, told)) for run in runs]
-    for reader in readers:
-        reader.start()
+def race(entrants: Sequence[Entrant], timeout_s: float, churn: Churn | None = None) -> list[Run]:
+    """Starts all, waits until all who live are done, ends them. Raises RaceError."""
+    it = _Race(timeout_s, churn)
     try:
-        _wait_done(runs, told, started_at + timeout_s)
+        it.start(entrants)
+        it.wait()
     finally:
-        for run in runs:
-            _end(run)
+        it.end()
+    return it.runs
+
+
+class _Race:
+    """The processes, and a thread for the stdout of each."""
+
+    def __init__(self, timeout_s: float, churn: Churn | None) -> None:
+        self.runs: list[Run] = []
+        self._readers: list[threading.Thread] = []
+        self._told: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._started_at = time.monotonic()
+        self._deadline = self._started_at + timeout_s
+        self._churn = churn
+
+    def start(self, entrants: Sequence[Entrant], *, is_late: bool = False) -> None:
+        """All, before anything else is done."""
+        fresh = [_start(entrant, time.monotonic() - self._started_at, is_late=is_late) for entrant in entrants]
+        self.runs += fresh
+        readers = [threading.Thread(target=self._read, args=(run,)) for run in fresh]
+        self._readers += readers
         for reader in readers:
+            reader.start()
+
+    def wait(self) -> None:
+        """Until whoever lives is done, and nobody is still to come."""
+        while self._churn or self._lacking():
+            self._change()
+            try:
+                run = self._told.get(timeout=LOOK_S)
+            except queue.Empty:
+                if time.monotonic() > self._deadline:
+                    raise RaceError(f"not done in time: {self._lacking()}; see {self._place()}") from None
+                continue
+            if run.is_silent and DONE not in run.moments and not run.is_killed:
+                raise RaceError(f"{run.name} ended before it was done; see {run.entrant.log}")
+
+    def end(self) -> None:
+        """Those that go on by themselves too."""
+        for run in self.runs:
+            _end(run)
+        for reader in self._readers:
             reader.join()
-    return runs
+
+    def _change(self) -> None:
+        if (churn := self._churn) is None or not churn.is_due():
+            return
+        self._churn = None
+        for run in self.runs:
+            if run.name in churn.killed:
+                run.is_killed = True
+                os.kill(run.process.pid, signal.SIGKILL)
+        self.start(churn.arriving, is_late=True)
+
+    def _lacking(self) -> list[str]:
+        return sorted(run.name for run in self.runs if DONE not in run.moments and not run.is_killed)
+
+    def _place(self) -> Path:
+        return self.runs[0].entrant.log.parent
+
+    def _read(self, run: Run) -> None:
+        assert run.process.stdout is not None
+        with run.process.stdout as stdout:
+            for line in stdout:
+                at = time.monotonic() - self._started_at
+                run.lines.append(line)
+                if moment := run.entrant.moment(line):
+                    run.moments.setdefault(moment, at)
+                    self._told.put(run)
+        run.is_silent = True
+        self._told.put(run)
 
 
-def _start(entrant: Entrant) -> Run:
+def _start(entrant: Entrant, at_s: float, *, is_late: bool) -> Run:
     with entrant.log.open("ab") as log:
         process = subprocess.Popen(
             entrant.command, stdout=subprocess.PIPE, stderr=log, env=dict(entrant.environment), text=True
         )
-    return Run(entrant, process)
-
-
-def _read(run: Run, started_at: float, told: queue.SimpleQueue[Run]) -> None:
-    assert run.process.stdout is not None
-    for line in run.process.stdout:
-        at = time.monotonic() - started_at
-        run.lines.append(line)
-        if moment := run.entrant.moment(line):
-            run.moments.setdefault(moment, at)
-            told.put(run)
-    run.is_silent = True
-    told.put(run)
-
-
-def _wait_done(runs: Sequence[Run], told: queue.SimpleQueue[Run], deadline: float) -> None:
-    lacking = {run.name for run in runs}
-    while lacking:
-        try:
-            run = told.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            raise RaceError(
-                f"not done in time: {', '.join(sorted(lacking))}; see {runs[0].entrant.log.parent}"
-            ) from None
-        if DONE in run.moments:
-            lacking.discard(run.name)
-        elif run.is_silent:
-            raise RaceError(f"{run.name} ended before it was done; see {run.entrant.log}")
+    return Run(entrant, process, at_s, is_late)
 
 
 def _end(run: Run) -> None:
     process, deadline = run.process, time.monotonic() + END_S
-    if DONE not in run.moments or not run.entrant.ends_itself:
+    is_at_work = DONE not in run.moments or not run.entrant.ends_itself
+    if is_at_work and not run.is_killed:
         process.send_signal(signal.SIGTERM)
     while process.returncode is None and not _reap(run):
         if time.monotonic() > deadline:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import subprocess
 import tempfile
 import time
@@ -15,18 +18,28 @@ RUNS = 5
 
 
 def main() -> None:
-    """Prints the table."""
+    """Prints the table, or with `--json` one object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
         root = Path(place)
         data = root / "data"
         data.mkdir()
         (data / "ten.bin").write_bytes(_random(10 * MIB))
-        rows = [("swarm --help, s", spread([_help(root) for _ in range(RUNS)]))]
-        with seeding(data, "ten:1.0.0", root / "seed-home") as ready:
-            fetched = [_fetch(root, ready["http"], number) for number in range(RUNS)]
-        rows.append(("fetch to ready, s (of the process)", spread([each["seconds_to_ready"] for each in fetched])))
-        rows.append(("10 MiB whole, s (of the process)", spread([each["seconds"] for each in fetched])))
-        show("Start-up", rows)
+        helped = [_help(root) for _ in range(RUNS)]
+        with seeding(data, "ten:1.0.0", root / "seed-home") as seeder:
+            fetched = [_fetch(root, seeder["http"], number) for number in range(RUNS)]
+    ready, whole = [each["seconds_to_ready"] for each in fetched], [each["seconds"] for each in fetched]
+    if options.json:
+        print(json.dumps({"help_s": helped, "ready_s": ready, "whole_s": whole, "load": os.getloadavg()[0]}))
+        return
+    rows = [
+        ("swarm --help, s", spread(helped)),
+        ("fetch to ready, s (of the process)", spread(ready)),
+        ("10 MiB whole, s (of the process)", spread(whole)),
+    ]
+    show("Start-up", rows)
 
 
 def _help(root: Path) -> float:

@@ -27,6 +27,22 @@ def timeline(series: Series, consumers: Sequence[str]) -> Iterator[str]:
         at, before = now, traffic
 
 
+def progress(series: Series, consumers: Sequence[str], size: int) -> tuple[tuple[float, float], ...]:
+    """(seconds, what the consumers have received over `size` bytes each)."""
+    began_at = series.samples[0][0]
+    return tuple((round(at - began_at, 3), round(share(series, n, consumers, size), 4)) for n, at in _times(series))
+
+
+def share(series: Series, sample: int, consumers: Sequence[str], size: int) -> float:
+    """What they had received by that sample, over `size` bytes each."""
+    first, now = series.samples[0][1], series.samples[sample][1]
+    return sum(now[name].received - first[name].received for name in consumers) / (size * len(consumers))
+
+
+def _times(series: Series) -> Iterator[tuple[int, float]]:
+    return ((number, at) for number, (at, _) in enumerate(series.samples))
+
+
 def _mbit(count: int, seconds: float) -> float:
     return count * 8 / seconds / 1e6
 

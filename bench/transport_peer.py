@@ -1,8 +1,9 @@
-"""One end of a throughput measurement: `transport_peer.py KIND send|receive MIB [ADDRESS]`.
+"""One end of a throughput measurement: `transport_peer.py KIND send|receive MIB [ADDRESS]`, or `raw serve MIB IP`.
 
 Kinds: `swarm` (Connection.send_frame and receive_frame), `raw` (one stream of a stock py-libp2p host, written in the
 65,507-byte pieces that suit it best), `tcp` (no encryption). The sender listens and prints its address; both
-print, last, the seconds and CPU seconds of the transfer. A command of `transport_throughput.py`, which imports nothing.
+print, last, the seconds and CPU seconds of the transfer. `serve` gives to everybody who comes, until it is ended. A
+command of `transport_throughput.py` and of the lab, which imports nothing.
 """
 
 # ruff: noqa: PLC0415 - each kind loads only what it measures
@@ -13,6 +14,7 @@ import math
 import os
 import sys
 import time
+from functools import partial
 
 import trio
 
@@ -108,10 +110,10 @@ def _stock_host(listen: list[object]) -> object:
     return host
 
 
-async def raw_send(size: int) -> None:
+async def raw_send(size: int, ip: str = "127.0.0.1", *, is_for_all: bool = False) -> None:
     from multiaddr import Multiaddr
 
-    listen = [Multiaddr("/ip4/127.0.0.1/tcp/0")]
+    listen = [Multiaddr(f"/ip4/{ip}/tcp/0")]
     host, piece, done = _stock_host(listen), os.urandom(PIECE_BYTES), trio.Event()
 
     async def give(stream: object) -> None:
@@ -121,8 +123,9 @@ async def raw_send(size: int) -> None:
             await stream.write(piece)
             sent += len(piece)
         await stream.read(1)
-        meter.report()
-        done.set()
+        if not is_for_all:
+            meter.report()
+            done.set()
 
     async with host.run(listen_addrs=listen):
         host.set_stream_handler("/throughput/1", give)
@@ -141,6 +144,7 @@ async def raw_receive(size: int, address: str) -> None:
         await host.connect(peer)
         stream = await host.new_stream(peer.peer_id, ["/throughput/1"])
         got = 0
+        say("READY")
         meter.start()
         while got < size:
             got += len(await stream.read(READ_BYTES))
@@ -175,7 +179,9 @@ async def tcp_receive(size: int, address: str) -> None:
 
 def main() -> None:
     kind, role, size = sys.argv[1], sys.argv[2], int(sys.argv[3]) * MIB
-    if role == "send":
+    if role == "serve":
+        trio.run(partial(raw_send, is_for_all=True), size, sys.argv[4])
+    elif role == "send":
         trio.run({"swarm": swarm_send, "raw": raw_send, "tcp": tcp_send}[kind], size)
     else:
         trio.run({"swarm": swarm_receive, "raw": raw_receive, "tcp": tcp_receive}[kind], size, sys.argv[4])

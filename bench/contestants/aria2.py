@@ -53,7 +53,7 @@ class Aria2:
                 work.log(ORIGIN),
                 lambda line: "IPv4 BitTorrent: listening" in line,
             ):
-                yield [self._entrant(work, name, torrent, hook) for name in work.consumers]
+                yield [self._entrant(work, name, torrent, hook) for name in work.everybody]
 
     def _entrant(self, work: Work, name: str, torrent: Path, hook: Path) -> Entrant:
         home = work.home(name)

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.processes import end
 from bench.race import RaceError
 
 READY_S = 60.0
-END_S = 10.0
 
 
 @contextmanager
 def background(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, is_ready: Callable[[str], bool]
+    command: Sequence[str], environment: Mapping[str, str], log: Path, is_ready: Callable[[str], bool] | None
 ) -> Iterator[str]:
-    """Runs it until the context ends; gives the first line of stdout that says it is ready. Raises RaceError."""
+    """Runs it until the context ends; gives the first line of stdout that says it is ready. Raises RaceError.
+
+    With None nobody waits for it, and the line is empty.
+    """
     with log.open("ab") as errors, log.with_suffix(".out").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=errors, env=dict(environment))
     try:
-        yield _wait_ready(process, log, is_ready)
+        yield _wait_ready(process, log, is_ready) if is_ready else ""
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 def _wait_ready(process: subprocess.Popen[bytes], log: Path, is_ready: Callable[[str], bool]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bench import processes
 from bench.namespaces import Lab
 from bench.race import Entrant, Run
 
@@ -26,6 +26,13 @@ class Work:
     size: int
     consumers: tuple[str, ...]
     place: Path
+    late: tuple[str, ...] = ()
+    """Consumers who come half-way."""
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Those from the beginning first."""
+        return self.consumers + self.late
 
     def home(self, name: str) -> Path:
         """A host's own directory."""
@@ -55,10 +62,10 @@ class Contestant(Protocol):
         """What is to be installed first, or None."""
 
     def entrants(self, work: Work) -> AbstractContextManager[Sequence[Entrant]]:
-        """Starts the origin's side; gives the consumers, which are still to be started."""
+        """Starts the origin's side; gives `work.everybody`'s programs, which are still to be started."""
 
-    def copy(self, work: Work, consumer: str) -> Path:
-        """Where a consumer's file is when it is done."""
+    def copy(self, work: Work, consumer: str) -> Path | None:
+        """Where a consumer's file is when it is done; None where it throws the bytes away."""
 
     def receipts(self, runs: Sequence[Run]) -> Receipts | None:
         """Where they say."""
@@ -71,8 +78,7 @@ def program(name: str) -> str | None:
 
 def environment(home: Path) -> dict[str, str]:
     """The caller's, with a home of its own and nothing of the caller's swarm settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SWARM_")}
-    return {**kept, "SWARM_HOME": str(home / "swarm-home"), "HOME": str(home)}
+    return {**processes.environment(home), "SWARM_HOME": str(home / "swarm-home")}
 
 
 @contextmanager

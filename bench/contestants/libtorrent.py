@@ -35,7 +35,7 @@ class Libtorrent:
         with tracked_torrent(work) as torrent:
             command = work.lab.command(ORIGIN, _command(work, ORIGIN, torrent, work.source))
             with background(command, environment(work.home(ORIGIN)), work.log(ORIGIN), lambda line: line == "DONE"):
-                yield [self._entrant(work, name, torrent) for name in work.consumers]
+                yield [self._entrant(work, name, torrent) for name in work.everybody]
 
     def _entrant(self, work: Work, name: str, torrent: Path) -> Entrant:
         home = work.home(name)

@@ -1,4 +1,4 @@
-"""What swarm replaces: every consumer downloads the whole file from the origin."""
+"""What swarm replaces: every consumer downloads the whole file from the origin, by one TCP stream."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from pathlib import Path
 
 from bench.contestants.background import background
 from bench.contestants.contestant import DATA, ORIGIN, Receipts, Work, environment
-from bench.race import DONE, Entrant, Run
+from bench.race import DONE, READY, Entrant, Run
 
 PORT = 8000
-GET = "import sys, urllib.request; urllib.request.urlretrieve(sys.argv[1], sys.argv[2]); print('DONE', flush=True)"
+GET = """
+import sys, urllib.request
+print("READY", flush=True)
+urllib.request.urlretrieve(sys.argv[1], sys.argv[2])
+print("DONE", flush=True)
+"""
 
 
 class PlainHttp:
@@ -31,7 +36,7 @@ class PlainHttp:
         words = ["-u", "-m", "http.server", "--bind", address, "--directory", str(work.source), str(PORT)]
         command = work.lab.command(ORIGIN, [sys.executable, *words])
         with background(command, environment(work.home(ORIGIN)), work.log(ORIGIN), lambda line: "Serving" in line):
-            yield [self._entrant(work, name, f"http://{address}:{PORT}/{DATA}") for name in work.consumers]
+            yield [self._entrant(work, name, f"http://{address}:{PORT}/{DATA}") for name in work.everybody]
 
     def _entrant(self, work: Work, name: str, url: str) -> Entrant:
         home = work.home(name)
@@ -48,4 +53,4 @@ class PlainHttp:
 
 
 def _moment(line: str) -> str | None:
-    return DONE if line.strip() == "DONE" else None
+    return {"READY": READY, "DONE": DONE}.get(line.strip())
