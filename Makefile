@@ -4,8 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 JOBS   ?= auto
+# A worker takes module after module, in the order of tests/conftest.py: what modules set up is set up once.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test check format lint types layers fast sim bench wheelhouse setup clean
+# Where an image sets it, each of the thousand processes that tests start would compile swarm anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help demo test check format lint types layers fast fuzz sim bench wheelhouse setup clean
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,10 +28,13 @@ demo: $(STAMP)  ## a seeder and several agents on this machine: publish, fetch, 
 	@$(BIN)/swarm demo
 
 test: $(STAMP)  ## every test that this machine can run
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	@$(PYTEST)
 
 fast: $(STAMP)  ## the tests that take under two minutes together
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not slow and not lab and not rgw and not node'
+	@$(PYTEST) -m 'not slow and not lab and not rgw and not node'
+
+fuzz: $(STAMP)  ## the tests that search for examples, with twenty times as many
+	@TEST_EXAMPLES=20 $(PYTEST) --timeout 1800 $$(grep -rl 'tests.examples import' tests --include='test_*.py')
 
 check: lint types layers fast sim  ## what every change must pass
 

@@ -30,7 +30,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 HERE = Path(__file__).parent
 
-FAST = {"test_main_job", "test_secret"}
+FAST = {"test_main_job"}
 """Modules that belong to the fast tests, which are to take two minutes together; processes take seconds each."""
 
 

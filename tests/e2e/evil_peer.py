@@ -28,7 +28,7 @@ from swarm.protocol.manifest import decode_root
 from swarm.protocol.runs import iterate
 from swarm.protocol.version import Version, assemble
 from swarm.store import open_store
-from swarm.tracker.client import find_tracker
+from swarm.tracker.http.client import find_tracker
 from swarm.transport.libp2p_host import TransportConfig, open_transport
 from swarm.transport.transport import Connection, Transport
 from tests.transport.peers import hello_maker
@@ -89,7 +89,7 @@ async def keep_alive(connection: Connection) -> None:
 
 def raw(connection: Connection, data: bytes) -> None:
     """Bytes on the control stream that no codec has made."""
-    connection._control._outbox.put_nowait((data,))  # type: ignore[attr-defined]
+    connection._control._outbox.put(data)  # type: ignore[attr-defined]
 
 
 # --- greetings: what it says to who opens the version ------------------------------------------------

@@ -27,7 +27,7 @@ POLL_S = 0.02
 
 LOOPBACK = ("--listen", "127.0.0.1:0", "--no-lan")
 
-LISTENERS = ("fetch", "seed", "serve", "tracker")
+LISTENERS = ("fetch", "follow", "seed", "serve", "tracker")
 
 Event = dict[str, Any]
 

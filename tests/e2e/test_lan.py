@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.e2e.datasets import MIB, adds_up, bytes_of, make_data, same
 from tests.e2e.lab import Network, needs_root
-from tests.e2e.processes import Machine, Stage
+from tests.e2e.processes import Event, Machine, Process, Stage
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300), needs_root]
 
@@ -72,10 +72,52 @@ def test_with_tracker_and_store_gone_a_site_lists_verifies_and_serves(stage: Sta
     late = machine(stage, network, "late")
     listed = late.run("ls", "places", "--tracker", url, is_loopback=False)
     assert [(one["tag"], one["source"]) for one in listed.all("tag")] == [("1.0.0", "lan")]
-    receipt = late.run("fetch", "places:1.0.0", str(late.copy), "--tracker", url, is_loopback=False).receipt
+    receipt = late.run("fetch", "places:^1", str(late.copy), "--tracker", url, is_loopback=False).receipt
+    assert receipt["dataset"] == "places:1.0.0"
     assert same(data, late.copy)
     assert receipt["bytes_peer"] == receipt["bytes_lan"] == receipt["bytes"]
     assert late.run("verify", str(late.copy)).code == 0
+
+
+def test_with_tracker_and_store_gone_a_follower_gets_a_version_that_a_neighbour_has(
+    stage: Stage, network: Network
+) -> None:
+    producer, tracker_host = machine(stage, network, "producer"), network.host()
+    store, data = stage.place / "store", make_data(producer.place / "data", 4 * MIB)
+
+    def publish() -> str:
+        ended = producer.run("seed", str(data), "places:stable", "--store", str(store), "--once", is_loopback=False)
+        return str(ended.one("published")["digest"])
+
+    def follow(each: Machine) -> Process:
+        words = ("--tracker", url, "--store", str(store), "--poll", "1s", "--publisher", publisher)
+        return each.start("follow", "places:stable", str(each.copy), *words, is_loopback=False)
+
+    def is_at(digest: str) -> Callable[[Event], bool]:
+        return lambda now: now["current"] == digest and now["state"] != "behind"
+
+    one, publisher = publish(), str(producer.run("key", "show").one("key")["fingerprint"])
+    tracker = stage.machine("tracker", prefix=tracker_host.prefix).start(
+        "tracker", "--store", str(store), "--http", f"{tracker_host.address}:4180", "--no-lan", is_loopback=False
+    )
+    url = str(tracker.wait_for("ready")["http"])
+    holder, late = machine(stage, network, "holder"), machine(stage, network, "late")
+    held, missing = follow(holder), follow(late)
+    for follower in (held, missing):
+        follower.wait_for("following", is_at(one))
+    missing.stop()
+    (data / "new").write_bytes(bytes(range(256)) * 4096)
+    two = publish()
+    held.wait_for("following", is_at(two))
+    tracker.kill()
+    store.rename(stage.place / "gone")
+    missing = follow(late)
+    assert missing.wait_for("moved", lambda moved: moved["digest"] == two)["source"] == "lan"
+    flipped = missing.wait_for("current", lambda flip: flip["digest"] == two)
+    assert (flipped["bytes_origin"], flipped["bytes_peer"] > 0, flipped["previous"]) == (0, True, one)
+    assert late.run("wait", str(late.copy), f"places@{two}").code == 0
+    assert same(data, late.copy / "current")
+    assert same(data, holder.copy / "current")
 
 
 def test_a_pulled_cable_is_noticed_and_the_others_give(stage: Stage, network: Network) -> None:

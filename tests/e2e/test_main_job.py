@@ -67,6 +67,7 @@ def test_the_line_that_seed_prints_is_all_a_consumer_needs(fleet: Fleet, stage: 
     assert same(fleet.data, consumer.place / "places"), "DEST is the name's last part, here"
 
 
+@pytest.mark.slow
 def test_a_second_version_costs_its_difference_and_a_bare_name_means_latest(fleet: Fleet, stage: Stage) -> None:
     consumer, other = stage.machine("consumer"), stage.machine("other")
     first = consumer.fetch("places:1.0.0", str(consumer.copy), *fleet.words)
@@ -89,6 +90,7 @@ def test_a_second_version_costs_its_difference_and_a_bare_name_means_latest(flee
     assert again["bytes_local"] > 0.75 * again["bytes"], "what is here already is not fetched"
 
 
+@pytest.mark.slow
 def test_the_same_again_moves_nothing(fleet: Fleet, stage: Stage) -> None:
     consumer = stage.machine("consumer")
     consumer.fetch("places:stable", str(consumer.copy), *fleet.words)
@@ -97,6 +99,7 @@ def test_the_same_again_moves_nothing(fleet: Fleet, stage: Stage) -> None:
     assert again["bytes_manifest"] == 0
 
 
+@pytest.mark.slow
 def test_without_any_store_the_data_is_where_it_was_and_changes_make_a_version(stage: Stage) -> None:
     """The producer is stopped, the data edited, the producer started again: same records, one more version."""
     producer, consumer = stage.machine("producer"), stage.machine("consumer")

@@ -5,6 +5,7 @@ Without credentials they read leased blocks by URLs that the tracker signs and t
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,3 +205,32 @@ def _key(home: Path) -> str:
     from swarm.config.key_file import load_key  # noqa: PLC0415
 
     return load_key(home / "publisher.key").fingerprint
+
+
+# --- a bucket as the source -----------------------------------------------------------------------
+
+
+def test_what_is_in_a_bucket_already_reaches_a_consumer_who_knows_neither_bucket_nor_store(
+    moto: S3Server, stage: Stage
+) -> None:
+    data, client = moto.new_bucket(), moto.client()
+    objects = {"lake/a.bin": bytes_at(1, 3 * MIB), "lake/d/e/b": b"hello\n"}
+    for key, body in objects.items():
+        client.put_object(Bucket=data, Key=key, Body=body)
+    producer, consumer = stage.machine("producer", env=moto.environment), stage.machine("consumer")
+    store = f"s3://{moto.new_bucket()}/swarm"
+    seeder = producer.start("seed", f"s3://{data}/lake", "lake:1.0.0", "--store", store, "--http", "127.0.0.1:0")
+    published, ready = seeder.wait_for("published"), seeder.wait_for("ready")
+    assert published["bytes_new"] == sum(map(len, objects.values()))
+    words = ("--tracker", ready["http"], "--publisher", published["publisher"])
+    consumer.fetch("lake:1.0.0", str(consumer.copy), *words)
+    for key, body in objects.items():
+        assert (consumer.copy / key.removeprefix("lake/")).read_bytes() == body
+    client.put_object(Bucket=data, Key="lake/more", Body=b"more")
+    again = producer.run("seed", f"s3://{data}/lake", "lake:1.0.0", "--store", store, "--once")
+    assert again.error["exit_code"] == 5  # a release does not move
+    assert producer.run("seed", f"s3://{data}/lake", "lake:1.0.0", "--once").error["exit_code"] == 2
+
+
+def bytes_at(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
