@@ -255,6 +255,22 @@ ROWS = (
         has_runs=False,
     ),
     Row(
+        "limits",
+        "rate limits of 1 MB/s over ten seconds: taken, given to three, read from a store",
+        "bench.limits",
+        (),
+        45,
+        (
+            Figure("taken / limit", at("ratio", "download")),
+            Figure("given / limit", at("ratio", "upload")),
+            Figure("read / limit", at("ratio", "origin")),
+            Figure("the furthest off", at("worst"), most=0.05, digits=3),
+        ),
+        needs_root=False,
+        has_runs=False,
+        is_in_table=False,
+    ),
+    Row(
         "startup",
         "from process start",
         "bench.startup",
