@@ -167,7 +167,7 @@ class Session:
             self.picker.availability.add(news)
             self.gained_at = now
             if self.share is not None:
-                self.share.spreading.seen(peer.agent, news, now)
+                self.share.give(self.share.spreading.seen(peer.agent, news, now))
             if news & ~self.have:
                 self.news_at = now
         return news
@@ -205,6 +205,11 @@ class Session:
             if channel is not None and channel.is_met:
                 return channel
         return None
+
+    def is_complete(self, peer: Peer) -> bool:
+        """Whether a neighbour has everything, and will soon have no reason to stay; origins stay."""
+        possession = peer.possessions.get(self.version)
+        return possession is not None and possession.have == self.all and not possession.is_origin
 
     def is_any_lacking(self) -> bool:
         """Whether a neighbour lacks something that we could give."""

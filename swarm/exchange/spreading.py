@@ -40,6 +40,9 @@ class Spreading:
         self._carriers: dict[int, tuple[AgentId, float]] = {}
         self._carried: dict[AgentId, dict[int, float]] = {}
         """The same by carrier, the oldest first."""
+        self.given_up = 0
+        """What is to be given to somebody else, though its carrier may still pass it on."""
+        self._last_carriers: dict[int, AgentId] = {}
         self._usual_s = 0.0
         self._suspects: dict[AgentId, float] = {}
         """Until when each is suspected."""
@@ -49,6 +52,7 @@ class Spreading:
         """A whole block went to somebody."""
         if self.unspread >> index & 1:
             self._forget(index)
+        self._resume(index)
         self._carry(index, carrier, now)
         self.unspread |= 1 << index
 
@@ -56,8 +60,9 @@ class Spreading:
         self._carriers[index] = (carrier, now)
         self._carried.setdefault(carrier, {})[index] = now
 
-    def seen(self, agent: AgentId, news: int, now: float) -> None:
-        """A neighbour has got these: those that it was not given itself have spread."""
+    def seen(self, agent: AgentId, news: int, now: float) -> int:
+        """A neighbour has got these: those that it was not given itself have spread. Returns those of them that were
+        given up: a slow carrier has passed them on after all, and nobody need be given them."""
         for index in indexes_of(news & self.unspread):
             carrier, given_at = self._carriers[index]
             if carrier != agent:
@@ -65,6 +70,16 @@ class Spreading:
                 self._suspects.pop(carrier, None)
                 delay_s = now - given_at
                 self._usual_s = delay_s if not self._usual_s else (1 - WEIGHT) * self._usual_s + WEIGHT * delay_s
+        late = 0
+        for index in indexes_of(news & self.given_up):
+            if self._last_carriers[index] != agent:
+                self._resume(index)
+                late |= 1 << index
+        return late
+
+    def _resume(self, index: int) -> None:
+        self.given_up &= ~(1 << index)
+        self._last_carriers.pop(index, None)
 
     def _forget(self, index: int) -> None:
         carrier, _ = self._carriers.pop(index)
@@ -97,6 +112,8 @@ class Spreading:
             elif now - given_at >= limit_s:
                 stuck |= 1 << index
                 self._forget(index)
+                self.given_up |= 1 << index
+                self._last_carriers[index] = carrier
                 self._suspect(carrier, now)
         return stuck
 
@@ -122,3 +139,5 @@ class Spreading:
         assert list(indexes_of(self.unspread)) == sorted(self._carriers)
         carried = {(index, (agent, at)) for agent, those in self._carried.items() for index, at in those.items()}
         assert carried == set(self._carriers.items())
+        assert list(indexes_of(self.given_up)) == sorted(self._last_carriers)
+        assert not self.given_up & self.unspread

@@ -133,3 +133,17 @@ def test_what_was_given_again_is_not_lost_before_as_many_reviews_have_passed_ane
     assert reviews == [0] * (REVIEWS - 1) + [0b1]
     share.give(0b1)
     assert [share.review(held=0, moving=0, lacked=0b1) for _ in range(REVIEWS)] == reviews
+
+
+def test_a_slow_carrier_that_passes_on_after_all_spares_the_origin_a_second_copy() -> None:
+    spreading = Spreading()
+    slow, other, liar = agent(1), agent(2), agent(3)
+    spreading.given(slow, 0, 0.0)
+    spreading.given(liar, 1, 0.0)
+    assert spreading.review(lambda _: 0b11, SUSPECT_S) == 0b11, "both are to be given to somebody else"
+    assert spreading.seen(slow, 0b01, SUSPECT_S + 1) == 0, "that it has it itself is no news"
+    assert spreading.seen(other, 0b01, SUSPECT_S + 1) == 0b01
+    assert spreading.seen(other, 0b01, SUSPECT_S + 2) == 0, "once"
+    spreading.given(other, 1, SUSPECT_S + 2)
+    assert spreading.seen(slow, 0b10, SUSPECT_S + 3) == 0, "it was given again meanwhile"
+    spreading.check()

@@ -78,6 +78,16 @@ class HandOuts:
             chosen += self._foreign(swarm, member, min(count - len(chosen), foreign), now)
         return chosen
 
+    def more(self, swarm: Swarm, member: Member, count: int, now: float) -> list[Member]:
+        """The same for a member that is short of neighbours: who lacks something comes first, since who does not will
+        leave soon. Where most lack something, chance sees to that."""
+        count = min(count, self._degree.answer, self._degree.cap - member.degree)
+        if not swarm.complete or 2 * swarm.lacking > len(swarm.members):
+            return self.choose(swarm, member, count, now)
+        crowd = [other for other in swarm.by_site.get(member.site, []) if other.lacks]
+        chosen = list(self._pick(crowd, member, count, now))
+        return chosen + self.choose(swarm, member, count - len(chosen), now)
+
     def insist(self, member: Member, others: Iterable[Member]) -> list[Member]:
         """Introduces `member` to these in particular, known or avoided, unless they have no room."""
         return [

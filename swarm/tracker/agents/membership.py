@@ -69,7 +69,7 @@ class Membership:
             return []
         swarm = self._registry.swarms[message.version]
         self._handouts.lose(swarm, member, message.lost, now)
-        return self._hand_out(swarm, member, self._handouts.choose(swarm, member, message.count, now))
+        return self._hand_out(swarm, member, self._handouts.more(swarm, member, message.count, now))
 
     def want_lease(self, agent: Agent, message: LeaseWanted) -> None:
         """An agent wants to read from the store, by itself or with our URLs, or to take blocks over its border."""
