@@ -103,11 +103,12 @@ def _fields(found: Difference, old: Version, new: Version) -> dict[str, Any]:
         "touched": [_row(new.entries, number) for _, number in found.touched],
         "directories_added": found.directories_added,
         "directories_removed": found.directories_removed,
-        "blocks": found.blocks,
-        "block_bytes": found.block_bytes,
+        "blocks": found.moving,
+        "block_bytes": found.moving_bytes,
         "pages": found.pages,
         "manifest_bytes": found.manifest_bytes,
         "shared_bytes": found.shared_bytes,
+        "rebuilt_bytes": found.rebuilt_bytes,
         "share": round(found.share, 6),
     }
 
@@ -140,6 +141,10 @@ def _lines(fields: dict[str, Any], most: int | None) -> list[str]:
         f" ({fields['share']:.1%}); manifest {show_size(fields['manifest_bytes'])}"
     )
     lines.append(f"  shared   {show_size(fields['shared_bytes'])} of blocks are in both")
+    if fields["rebuilt_bytes"]:
+        lines.append(
+            f"           {show_size(fields['rebuilt_bytes'])} more are put together from files that are here whole"
+        )
     if old["average"] != new["average"]:
         lines.append(
             f"  note     the two were cut otherwise ({show_size(old['average'])} and {show_size(new['average'])} on"

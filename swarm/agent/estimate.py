@@ -50,7 +50,7 @@ async def estimate(
     found = await holdings.plan(version, dest, selection, repair=repair, in_place=in_place)
     plan, lengths = found.plan, version.block_lengths
     outstanding = plan.outstanding
-    needed = outstanding.needed - found.resumed if outstanding is not None else ()
+    needed = outstanding.needed - found.resumed - found.shared if outstanding is not None else ()
     lacking = {block: version.block_ids[block] for block in needed}
     if lacking:
         here = await _held(holdings)

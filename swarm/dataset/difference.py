@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from swarm.dataset.whole_files import blocks_of_whole_files
 from swarm.protocol.ids import DIGEST_BYTES, BlockId
 from swarm.protocol.manifest import PageRef
 from swarm.protocol.pages import Entry, Kind
@@ -30,9 +31,10 @@ class Difference:
     `changed`: same path, other bytes, kind or target. `moved`: a file of the same bytes that has another path and no
     longer the old one. `touched`: only another mode or mtime. Directories are only counted.
 
-    What would move to who has `old` and nothing else: `blocks` distinct data blocks of `block_bytes`, and of the
-    manifest `pages` of `page_bytes` and the root's `root_bytes`. `shared_bytes`: of the new version's distinct blocks,
-    what `old` has too.
+    What `old` has not: `blocks` distinct data blocks of `block_bytes`, and of the manifest `pages` of `page_bytes` and
+    the root's `root_bytes`. Of these blocks, `rebuilt` of `rebuilt_bytes` lie in files that are whole files of `old`:
+    who has it in the directory that is updated need not fetch them. `shared_bytes`: of the new version's distinct
+    blocks, what `old` has too.
     """
 
     old: Version | None
@@ -46,6 +48,8 @@ class Difference:
     directories_removed: int
     blocks: int
     block_bytes: int
+    rebuilt: int
+    rebuilt_bytes: int
     pages: int
     page_bytes: int
     root_bytes: int
@@ -56,10 +60,19 @@ class Difference:
         return self.page_bytes + self.root_bytes
 
     @property
+    def moving(self) -> int:
+        """Blocks that would move to who has `old` and updates it."""
+        return self.blocks - self.rebuilt
+
+    @property
+    def moving_bytes(self) -> int:
+        return self.block_bytes - self.rebuilt_bytes
+
+    @property
     def share(self) -> float:
         """Of the new version's distinct bytes, how much would move: 0 to 1."""
         whole = self.block_bytes + self.shared_bytes
-        return self.block_bytes / whole if whole else 0.0
+        return self.moving_bytes / whole if whole else 0.0
 
 
 def compare(old: Version | None, new: Version) -> Difference:
@@ -70,6 +83,7 @@ def compare(old: Version | None, new: Version) -> Difference:
     places = new_blocks(new, () if old is None else (old,))
     lengths = new.block_lengths
     block_bytes = sum(map(lengths.__getitem__, places))
+    rebuilt = [] if old is None or not places else blocks_of_whole_files(old, new, places)
     pages = new_pages(new, () if old is None else (old,))
     return Difference(
         old=old,
@@ -83,6 +97,8 @@ def compare(old: Version | None, new: Version) -> Difference:
         directories_removed=entries.directories_removed,
         blocks=len(places),
         block_bytes=block_bytes,
+        rebuilt=len(rebuilt),
+        rebuilt_bytes=sum(map(lengths.__getitem__, rebuilt)),
         pages=len(pages),
         page_bytes=sum(ref.length for ref in pages),
         root_bytes=0 if old is not None and old.id == new.id else len(new.root_bytes),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from io import FileIO
 
 from swarm.holdings import linux
 from swarm.holdings.swap import REFUSALS
@@ -23,6 +26,28 @@ def can_exchange(area: bytes) -> bool:
 def can_clone(area: bytes) -> bool:
     """Whether it lets files share their bytes: tried with two files. Raises OSError."""
     return _is_done(area, _clone, os.unlink)
+
+
+def can_clone_beside(path: bytes) -> bool:
+    """Whether a staging area that is to be made at `path` could: tried with two files that get no name, so that nothing
+    is to be seen of it. False where that cannot be tried."""
+    directory = os.path.dirname(path)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    try:
+        with _nameless(directory) as source, _nameless(directory) as target:
+            source.write(bytes(PROBE_BYTES))
+            linux.clone(source.fileno(), target.fileno())
+    except OSError:
+        return False
+    return True
+
+
+def _nameless(directory: bytes) -> FileIO:
+    """Raises OSError, also where there is no such thing."""
+    if sys.platform != "linux":
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    return FileIO(os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), "w")
 
 
 def _is_done(area: bytes, attempt: Callable[[int], None], remove: Callable[..., None]) -> bool:

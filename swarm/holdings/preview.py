@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm.holdings import journal as journals
+from swarm.holdings.abilities import can_clone_beside
 from swarm.holdings.area import TREE
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.oserror import shown, translated
 from swarm.holdings.plan import BROKEN, Plan
 from swarm.holdings.scope import Scope
-from swarm.holdings.sharing import plan_shares
+from swarm.holdings.sharing import Shares, blocks_within, plan_shares
 from swarm.holdings.space import Space, space_for
 from swarm.holdings.tree import Tree
 from swarm.protocol.bitfield import Bitfield
@@ -31,27 +32,30 @@ class Changes:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """`resumed` has a bit for each block of the table that an earlier, interrupted run has left in the staging area
-    and that counts as it is; after a reboot, or with other files chosen, none does before it was hashed again."""
+    and that counts as it is; after a reboot, or with other files chosen, none does before it was hashed again. `shared`
+    has one for each that lies in files which will be linked or cloned whole."""
 
     plan: Plan
     space: Space
     resumed: Bitfield
+    shared: Bitfield
     changes: Changes
 
 
 def preview(catalog: Catalog, plan: Plan) -> Preview:
-    """Raises PermissionError_. Whether the file system can clone is only known by trying: that is not counted on."""
+    """Raises PermissionError_."""
     with translated(f"look at what is staged for {shown(plan.dest)}"):
         resumed, tree = _resumed(plan), _staged_tree(plan)
         try:
             shares = None
             if plan.staged is not None:
-                shares = plan_shares(catalog, plan, plan.staged, resumed, can_clone=False)
+                clones = can_clone_beside(plan.place.area)
+                shares = plan_shares(catalog, plan, plan.staged, resumed, can_clone=clones)
             space = space_for(plan.staged, tree, plan.dest, shares)
         finally:
             if tree is not None:
                 tree.close()
-    return Preview(plan, space, resumed, changes_of(plan))
+    return Preview(plan, space, resumed, _shared(plan, shares), changes_of(plan))
 
 
 def changes_of(plan: Plan) -> Changes:
@@ -70,6 +74,14 @@ def changes_of(plan: Plan) -> Changes:
         else:
             changed += not _is_same(old, new) or new.path in broken
     return Changes(added, changed, removed)
+
+
+def _shared(plan: Plan, shares: Shares | None) -> Bitfield:
+    field = Bitfield(plan.scope.body.block_count)
+    if plan.staged is not None and shares is not None:
+        for block in blocks_within(plan.staged, shares.whole):
+            field.set(block)
+    return field
 
 
 def _resumed(plan: Plan) -> Bitfield:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from swarm.dataset.whole_files import READABLE, WantedFiles
 from swarm.holdings.catalog import Catalog
 from swarm.holdings.held import Held
 from swarm.holdings.plan import Plan
@@ -101,7 +102,7 @@ def take_shares(catalog: Catalog, shares: Shares, files: StagedFiles, scope: Sco
                     links = 0
     finally:
         files.relinked.settle(catalog)
-    _set_all(right, _blocks_within(scope, taken))
+    _set_all(right, blocks_within(scope, taken))
     return right & scope.needed
 
 
@@ -127,6 +128,14 @@ def same_places(body: Body, number: int, old: Body, source: int) -> list[int]:
     return found
 
 
+def blocks_within(scope: Scope, taken: Bitfield) -> Iterator[int]:
+    """Blocks of which every place lies in these files: who has the files has the blocks."""
+    body = scope.body
+    for block in Scope(body, taken).whole:
+        if all(piece.number in taken for offset in body.offsets(block) for piece in body.pieces(block, offset)):
+            yield block
+
+
 class _Planning:
     """One look at what is here."""
 
@@ -136,7 +145,7 @@ class _Planning:
         self._scope = scope
         self._verified = verified
         self._can_clone = can_clone
-        self._wanted: dict[bytes, list[int]] = {}
+        self._wanted = WantedFiles(scope.version.entries)
         self._shares = Shares([], Bitfield(len(scope.version.entries)))
 
     def run(self) -> Shares:
@@ -154,7 +163,7 @@ class _Planning:
         taken, sizes = self._scope.taken, self._scope.version.entries.sizes
         for number, digest in self._scope.version.entries.digests():
             if sizes[number] and number in taken and not self._is_begun(number):
-                self._wanted.setdefault(digest, []).append(number)
+                self._wanted.add(number, digest)
 
     def _records(self) -> list[HoldingRecord]:
         """DEST's own first: what is the same there has the same name as well."""
@@ -182,20 +191,19 @@ class _Planning:
         for source, entry in held.scope.entries():
             if entry.kind is not Kind.FILE or not entry.size or not held.signatures.is_known(source):
                 continue
-            numbers = self._wanted.get(entry.digest or b"")
-            if numbers and not self._take_whole(lot, numbers, source, entry, is_old=is_old):
+            number = self._wanted.find(entry.digest or b"", entry.path)
+            if number is not None and not self._take_whole(lot, number, source, entry, is_old=is_old):
                 continue
-            if not numbers and is_old and self._can_clone:
+            if is_old and self._can_clone:
                 self._take_base(lot, source, entry)
         if lot.numbers:
             self._shares.lots.append(lot)
 
-    def _take_whole(self, lot: Lot, numbers: list[int], source: int, entry: Entry, *, is_old: bool) -> bool:
-        """One of the files that want these bytes gets them, if it can."""
+    def _take_whole(self, lot: Lot, number: int, source: int, entry: Entry, *, is_old: bool) -> bool:
+        """The file that wants these bytes gets them, if it can."""
         status = self._status(lot.held, source)
         if status is None:
             return False
-        number = self._with_path(numbers, entry.path)
         if self._can_clone and entry.size >= CLONE_BYTES_MIN:
             way = Way.CLONE
         elif self._may_be_linked(lot, number, entry, status, is_old=is_old):
@@ -204,14 +212,12 @@ class _Planning:
             return False
         lot.add(number, source, way)
         self._shares.whole.set(number)
-        numbers.remove(number)
-        if not numbers and entry.digest is not None:
-            del self._wanted[entry.digest]
+        self._wanted.take(number, entry.digest or b"")
         return True
 
     def _may_be_linked(self, lot: Lot, number: int, entry: Entry, status: os.stat_result, *, is_old: bool) -> bool:
         """A file of the old tree gets its new mode and time when that has gone, so that nobody else may have it."""
-        if not entry.mode & 0o400:
+        if not entry.mode & READABLE:
             return False
         if is_old and status.st_nlink == 1:
             return True
@@ -229,10 +235,6 @@ class _Planning:
         if same and self._status(lot.held, source) is not None:
             lot.add(number, source, Way.BASE)
             self._shares.base_bytes += sum(self._scope.version.block_lengths[block] for block in same)
-
-    def _with_path(self, numbers: list[int], path: bytes) -> int:
-        entries = self._scope.version.entries
-        return next((number for number in numbers if entries.path(number) == path), numbers[0])
 
     def _status(self, held: Held, source: int) -> os.stat_result | None:
         """Of a file that is as it was recorded."""
@@ -254,14 +256,6 @@ def _take(files: StagedFiles, lot: Lot, number: int, source: int, way: Way) -> b
     if way is Way.LINK:
         return files.link(number, lot.held.tree, path, known)
     return files.clone(number, lot.held.tree, path, known)
-
-
-def _blocks_within(scope: Scope, taken: Bitfield) -> Iterator[int]:
-    """Blocks of which every place lies in these files."""
-    body = scope.body
-    for block in Scope(body, taken).whole:
-        if all(piece.number in taken for offset in body.offsets(block) for piece in body.pieces(block, offset)):
-            yield block
 
 
 def _set_all(field_: Bitfield, blocks: Iterator[int] | list[int]) -> None:

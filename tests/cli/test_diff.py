@@ -90,6 +90,37 @@ def test_what_diff_predicts_is_what_a_fetch_moves(producer: Producer, tmp_path: 
     assert os.path.getsize(f"{dest}/large") == len(LARGE) + 8000
 
 
+@pytest.mark.parametrize("change", ["move", "swap", "copy", "edit"])
+def test_where_many_small_files_move_it_is_as_exact(producer: Producer, tmp_path: Path, change: str) -> None:
+    """Their blocks are all new, and hardly any byte is."""
+    sizes = random.Random(2)
+    small = {f"{number:03}": sizes.randbytes(sizes.randrange(1, 9_000)) for number in range(400)}
+    producer.publish("1.2.0", large=None, **small)
+    dest = str(tmp_path / "dest")
+    assert producer.run("fetch", "data:1.2.0", dest, "--linger", "0").code == 0
+    moved_too = dict(zip(small, reversed(small.values()), strict=True))
+    if change == "move":
+        (producer.data / "below").mkdir()
+        for name in list(small)[::2]:
+            (producer.data / name).rename(producer.data / "below" / name)
+    changes = {
+        "move": {"new": sizes.randbytes(100_000)},
+        "swap": moved_too | {"200": b"edited"},
+        "copy": {f"{name}a": small[name] for name in list(small)[:10]},
+        "edit": {name: small[name] + b"more" for name in list(small)[::300]},
+    }[change]
+    producer.publish("1.3.0", **changes)
+
+    (predicted,) = producer.run("diff", "data:1.2.0", "data:1.3.0", "--json").objects
+    planned = producer.run("fetch", "data:1.3.0", dest, "--dry-run", "--json").objects[-1]
+    receipt = producer.run("fetch", "data:1.3.0", dest, "--linger", "0", "--json").objects[-1]
+
+    moved = receipt["bytes_peer"] + receipt["bytes_origin"]
+    assert 0 < moved < receipt["bytes"]
+    for said in (predicted["block_bytes"], planned["bytes_to_fetch"]):
+        assert abs(said - moved) <= 0.02 * moved
+
+
 def test_a_long_list_is_cut_short(producer: Producer) -> None:
     producer.publish("1.2.0", **{f"f{number:03}": b"%d" % number for number in range(60)})
 

@@ -112,6 +112,34 @@ def test_a_copy_of_a_file_that_stays_is_added_and_moves_nothing() -> None:
     assert found.blocks == 0
 
 
+def test_blocks_of_files_that_only_moved_need_not_come() -> None:
+    old = version({"a": b"aaa", "b": b"bbbbb", "c": b"cccc"})
+    new = version({"d/b": b"bbbbb", "e": b"aaa", "f": b"news", "g": b"cccc"})
+
+    found = compare(old, new)
+
+    assert (found.blocks, found.block_bytes) == (2, 8), "baaa and news"
+    assert (found.moving, found.moving_bytes, found.rebuilt_bytes) == (1, 4, 4)
+    assert found.share == 4 / 16
+
+
+def test_one_file_makes_one_file_and_a_block_in_two_places_needs_both() -> None:
+    old = version({"a": b"xyz", "b": b"1234"})
+
+    assert compare(old, version({"a": b"xyz", "b": b"xyz", "c": b"12"})).rebuilt == 0
+    assert compare(old, version({"c": b"1234", "d": b"xyz"})).rebuilt == 2
+    shifted = version({"a": b"q", "b": b"wxyz"})
+    assert compare(shifted, version({"c": b"wxyz"})).rebuilt == 1
+    assert compare(shifted, version({"c": b"wxyz", "d": b"wxyz"})).rebuilt == 0
+
+
+def test_a_file_that_its_owner_may_not_read_is_no_source() -> None:
+    new = version({"c": b"bb", "d": b"aa"})
+
+    assert compare(version({"a": b"aa", "b": b"bb"}), new).rebuilt == 1
+    assert compare(version({"a": b"aa", "b": b"bb"}, modes={"a": 0}), new).rebuilt == 0
+
+
 CONTENTS = st.binary(max_size=12).map(lambda data: bytes(each % 3 for each in data))
 FILES = st.dictionaries(st.sampled_from(["a", "b", "c", "d/e", "d/f", "g/h"]), CONTENTS, max_size=6)
 

@@ -224,8 +224,12 @@ async def _update_by_clones(holdings: Holdings, disk: Path) -> None:
     await _fetch(holdings, old, dest)
     before, used = (dest / "same").stat().st_ino, _used(disk)
     await keep(holdings, new)
+    names = sorted(os.listdir(disk))
+    foretold = await holdings.plan(new.version, dest)
+    assert sorted(os.listdir(disk)) == names, "to foretell it takes no file that has a name"
     async with holdings.stage(new.version, dest) as staging:
         assert staging.space.required < 2 * MIB, staging.space
+        assert abs(foretold.space.required - staging.space.required) < 100_000, foretold.space
         await staging.reuse()
         assert await fill(staging, new) <= 5
         assert _used(disk) - used < 4 * MIB, "what is the same takes no room a second time"
