@@ -48,7 +48,8 @@ def hook_line(ended: HookEnded) -> str:
     """How the hook ended."""
     if ended.outcome is HookEnd.DONE:
         return f"the hook has done its work in {show_duration(ended.seconds)}"
-    return f"the hook of {ended.digest[:16]} {ended.outcome}: {printable(ended.reason)}"
+    how = "is missing" if ended.outcome is HookEnd.MISSING else ended.outcome
+    return f"the hook of {ended.digest[:16]} {how}: {printable(ended.reason)}"
 
 
 def following_line(following: Following) -> str:
@@ -65,7 +66,9 @@ def following_line(following: Following) -> str:
         case Standing.REFUSED:
             return f"{name} is {_behind(following)}{why}"
         case Standing.WAITING:
-            return f"{name}{f' is {_behind(following)}' if following.behind_s else ''}{why or ' is asked for'}"
+            if following.behind_s:
+                return f"{name} is {_behind(following)}{why}"
+            return f"{name} waits{why}" if why else f"{name} is asked for"
 
 
 def _behind(following: Following) -> str:

@@ -90,7 +90,7 @@ def step_back(history: Sequence[TagRecord], to: str | None) -> TagRecord:
             message = f"what {newest.name}:{newest.tag} meant before #{history[0].seq} is not known here"
             raise NotFoundError(message, hint="swarm tag NAME@DIGEST NAME:TAG makes it mean any version that is here")
         raise NotFoundError(
-            f"{newest.name}:{newest.tag} has meant nothing before what it means now",
+            f"there is nothing before the first version that {newest.name}:{newest.tag} has meant",
             hint=_listed(history) or "there is nothing to go back to",
         )
     return back[0]

@@ -112,7 +112,10 @@ def test_json_has_every_event_and_text_what_a_person_wants(run: Run, service: Fa
         (Following("m:s", Standing.CURRENT, ONE, ONE, 0, 0.0), "m:s is current; the neighbours are asked"),
         (Following("m:s", Standing.WAITING, ONE, TWO, 2, 61.0, "disk full\x1b[2J"),
          "m:s is behind by 2 versions, 1 min 01 s: disk full\\x1b[2J"),
-        (Following("m:s", Standing.WAITING, None, None, None, 0.0, "nobody answers"), "m:s: nobody answers"),
+        (Following("m:s", Standing.WAITING, None, None, None, 0.0, "nobody answers"), "m:s waits: nobody answers"),
+        (Following("m:s", Standing.WAITING, None, None, None, 0.0), "m:s is asked for"),
+        (HookEnded("m:s", TWO, ONE, HookEnd.MISSING, None, 0.0, "/h: not found"),
+         f"the hook of {TWO[:16]} is missing: /h: not found"),
     ],
 )  # fmt: skip
 def test_lines(notice: FollowNotice, line: str) -> None:

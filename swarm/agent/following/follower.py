@@ -290,7 +290,7 @@ class Follower:
             return Standing.WAITING, f"{self._hindrance}; it is tried again"
         if newest is not None and record.refused == newest:
             why = f"{newest.digest[:16]} is refused: {record.reason}; it is tried again when the channel moves, or with"
-            return Standing.REFUSED, f"{why} --retry"
+            return Standing.REFUSED, f"{why} --retry" + (f" (now: {self._deaf})" if self._deaf is not None else "")
         if self._deaf is not None:
             kept = "what is here stays" if self._current is not None else "nothing is here yet"
             return Standing.WAITING, f"{self._deaf}; {kept}"

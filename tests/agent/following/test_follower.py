@@ -127,6 +127,22 @@ async def test_a_hook_that_fails_takes_current_back_until_the_tag_moves(
     ]  # fmt: skip
 
 
+@in_world
+async def test_a_tag_that_is_removed_while_its_version_is_refused_is_said_too(
+    world: World, machine: Machine, channel: Channel, dest: Path
+) -> None:
+    await channel.publish("good")
+    await follow_once(world, machine, order(dest))
+    await channel.publish("bad")
+    async with following(world, machine, order(dest, hook=hook("sys.exit(1)"))) as told:
+        await told.until(Following, lambda one: one.state is Standing.REFUSED)
+        await channel.point(None)
+        now = await told.until(Following, lambda one: "removed by its producer" in (one.waiting or ""))
+        assert now.state is Standing.REFUSED
+        assert "ended with 1" in (now.waiting or "")
+        assert text_of(dest) == "good"
+
+
 @pytest.mark.parametrize(("kind", "outcome"), [("hangs", HookEnd.TIMED_OUT), ("is missing", HookEnd.MISSING)])
 @in_world
 async def test_a_hook_that_hangs_or_is_missing_is_one_that_failed(
