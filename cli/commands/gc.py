@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from swarm.store.collected import Amount, Collected
     from swarm.store.dropped import Dropped, Dropping, Meaning, Share
 
+JUST_NOW_S = 60.0
+"""What must be older than this has to be older than a day, because of a publisher."""
+
 WORDS = {"mark": "reading what is needed: version {0}", "sweep": "looking through the store: {0} of {1} parts"}
 
 
@@ -90,7 +93,7 @@ def _number(option: str, text: str | None, default: float) -> float:
 
 
 def _fields(done: Collected) -> dict[str, object]:
-    amounts = {name: asdict(getattr(done, name)) for name in ("kept", "freed", "condemned", "pending")}
+    amounts = {name: asdict(getattr(done, name)) for name in ("kept", "freed", "condemned", "pending", "young")}
     fields: dict[str, object] = {**amounts, "due": done.due_s, "waiting": list(done.waiting)}
     return {**fields, "is_dry_run": done.is_dry_run, **(_dropping_fields(done.dropping) if done.dropping else {})}
 
@@ -115,9 +118,16 @@ def _lines(done: Collected) -> list[str]:
     )
     if len(lines) > 1 and due and not done.is_dry_run:
         lines[-1] += due
+    lines += [_young_line(done)] if done.young.blocks or done.young.versions else []
     lines += [] if len(lines) > 1 else ["nothing to remove"]
     lines += _dropping_lines(done.dropping) if done.dropping is not None else []
     return [*lines, *(f"waits: {why}" for why in done.waiting)]
+
+
+def _young_line(done: Collected) -> str:
+    is_just_now = done.young_s < JUST_NOW_S
+    why = f"in the last {done.young_s:.0f} s" if is_just_now else "less than a day ago, and somebody publishes now"
+    return f"not condemned yet: {_amount(done.young)}, written {why}"
 
 
 def _dropping_lines(dropping: Dropping) -> list[str]:

@@ -27,13 +27,16 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a collection did, or with `is_dry_run` would do. `due_s`: Unix seconds, the store's clock, from which on all
+    """What a collection did, or with `is_dry_run` would do. `young` is needed by nobody, and was written less than
+    `young_s` ago: it may belong to a publish that goes on. `due_s`: Unix seconds, the store's clock, from which on all
     that is condemned may be deleted; None where nothing is. `waiting`: why what was condemned before still is there."""
 
     kept: Amount
     freed: Amount
     condemned: Amount
     pending: Amount
+    young: Amount
+    young_s: float
     due_s: float | None
     waiting: tuple[str, ...]
     is_dry_run: bool

@@ -58,9 +58,10 @@ class Collection:
         self._sweep = Sweep(objects, rules)
         self._dropping = Dropping(Blocks(objects)) if request.is_dry_run else None
         self._batch = _Batch()
-        self._kept = self._freed = self._condemned = self._pending = Amount()
+        self._kept = self._freed = self._condemned = self._pending = self._young = Amount()
         self._time_ms = 0
         self._young_ms = 0
+        self._young_s = CLOCK_MARGIN_S
 
     async def run(self) -> Collected:
         """Raises CorruptError where a kept version cannot be read: then nothing was deleted. ConflictError, and what
@@ -105,6 +106,7 @@ class Collection:
         self._time_ms = int((await self._written_s(now_s) - CLOCK_MARGIN_S) * 1000)
         # What is being published now is needed by nobody yet: to condemn it would have it sent twice.
         self._young_ms = self._time_ms - int(LIVE_AGE_MAX_S * 1000) if live else self._time_ms
+        self._young_s = LIVE_AGE_MAX_S if live else CLOCK_MARGIN_S
 
     async def _written_s(self, now_s: float) -> float:
         """When an object that is written now was written, as its listing will say: a store's `Date` may be ahead of it.
@@ -212,12 +214,17 @@ class Collection:
         return self._is_pending(listed, condemned_ms)
 
     def _is_new(self, listed: Listed, condemned_ms: int | None) -> bool:
-        """Whether it is to be condemned; what is condemned and was not written since is only counted."""
+        """Whether it is to be condemned; what is condemned and was not written since is only counted, and so is what is
+        too young."""
         if self._is_pending(listed, condemned_ms):
             is_root = listed.key.startswith(VERSIONS)
             self._pending = self._pending.plus(versions=is_root, blocks=not is_root, size=listed.size)
             return False
-        return listed.modified_s * 1000 <= self._young_ms and not self._request.is_alone
+        is_young = listed.modified_s * 1000 > self._young_ms
+        if is_young and not self._request.is_alone:
+            is_root = listed.key.startswith(VERSIONS)
+            self._young = self._young.plus(versions=is_root, blocks=not is_root, size=listed.size)
+        return not is_young and not self._request.is_alone
 
     def _is_pending(self, listed: Listed, condemned_ms: int | None) -> bool:
         return condemned_ms is not None and listed.modified_s * 1000 <= condemned_ms
@@ -275,6 +282,8 @@ class Collection:
             freed=self._freed,
             condemned=self._condemned,
             pending=self._pending,
+            young=self._young,
+            young_s=self._young_s,
             due_s=due_s,
             waiting=tuple(dict.fromkeys(self._sweep.waiting)),
             is_dry_run=self._request.is_dry_run,

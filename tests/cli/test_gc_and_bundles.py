@@ -48,6 +48,20 @@ def site(run: Run, tmp_path: Path) -> Site:
     return Site(run, tmp_path / "site")
 
 
+def test_garbage_that_is_too_young_is_counted_and_not_denied(site: Site) -> None:
+    site.ok("untag", "places:1.0.0", "--store", site.store, "--force")
+    young = ("gc", "--store", site.store, "--keep-last", "1")
+    said = site.ok(*young).out
+    assert "not condemned yet: 1 version, " in said
+    assert "written in the last 10 s" in said
+    assert "nothing to remove" not in said
+    Path(site.store, "publishing", "0" * 32).write_bytes(b"")
+    told = site.ok(*young, "--json").objects[-1]
+    assert (told["condemned"]["versions"], told["young"]["versions"]) == (0, 1)
+    assert told["young"]["bytes"] > 0
+    assert "less than a day ago, and somebody publishes now" in site.ok(*young, "--dry-run").out
+
+
 def test_a_release_that_was_untagged_is_collected(site: Site, run: Run) -> None:
     before = site.size()
     kept = site.ok("gc", "--store", site.store, "--no-publishers")

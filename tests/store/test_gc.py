@@ -83,8 +83,11 @@ async def begun(place: Place) -> None:
 
 async def test_only_what_nobody_needs_goes_and_only_a_day_after_it_was_condemned(place: Place, tmp_path: Path) -> None:
     await begun(place)
-    first = await collect(place, tmp_path, 1)
     only_a = keys(A) - keys(B)
+    at_once = await collect(place, tmp_path, 0)
+    assert (at_once.condemned, at_once.young.versions, at_once.young.blocks) == (Amount(), 1, len(only_a))
+    first = await collect(place, tmp_path, 1)
+    assert first.young == Amount()
     assert (first.freed, first.condemned.versions, first.condemned.blocks) == (Amount(), 1, len(only_a))
     assert first.kept.blocks == len(keys(B))
     early = await collect(place, tmp_path, 24)
