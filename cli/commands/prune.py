@@ -30,7 +30,7 @@ def register() -> CommandParser:
         codes=(ExitCode.REFUSED, ExitCode.NO_ROOM, ExitCode.INTERRUPTED, ExitCode.TERMINATED),
         note="A target that cannot be met, because of what stays, is exit 6.",
     )
-    parser.add_argument("--keep-last", metavar="N", help="at most so many holdings of each name stay")
+    parser.add_argument("--keep-last", metavar="N", help="only the newest N holdings of each name stay")
     parser.add_argument("--size", metavar="SIZE", help="all that was fetched takes at most this much")
     parser.add_argument("--free", metavar="SIZE", help="so much is free on every file system with such holdings")
     parser.add_argument(

@@ -108,10 +108,13 @@ class Pruning:
         if self._targets.keep_last is None:
             return
         left = Counter(name_of(one.record.label) for one in candidates)
+        # The newest are never taken for an older one that has to stay: who keeps the last wants the last.
+        surplus = {name: count - self._targets.keep_last for name, count in left.items()}
         for one in list(candidates):
             name = name_of(one.record.label)
-            if left[name] > self._targets.keep_last and self._take(candidates, one):
+            if surplus[name] > 0 and self._take(candidates, one):
                 left[name] -= 1
+            surplus[name] -= 1
         if any(count > self._targets.keep_last for count in left.values()):
             self._pruned.unmet.append(Unmet("keep-last", self._targets.keep_last, max(left.values())))
 

@@ -45,6 +45,16 @@ async def test_the_oldest_of_a_name_go(holdings: Holdings, three: list[Path], tm
     assert (pruned.unmet, pruned.kept) == ([], [])
 
 
+async def test_the_newest_stay_whatever_stays_besides(holdings: Holdings, three: list[Path], home: Path) -> None:
+    """Or to pin an old version would cost the one that is in use."""
+    for directory in three[:2]:
+        Pins(home).add(Pin(directory=os.fsencode(directory.resolve())))
+    pruned = await holdings.prune(Targets(keep_last=1))
+    assert gone(pruned) == []
+    assert [one.record.label for one, _ in pruned.kept] == ["maps:0", "maps:1"]
+    assert [(one.target, one.wanted, one.actual) for one in pruned.unmet] == [("keep-last", 1, 3)]
+
+
 async def test_a_size_is_met_and_not_more(holdings: Holdings, three: list[Path]) -> None:
     pruned = await holdings.prune(Targets(size_bytes=2 * SIZE + SIZE // 2))
     assert gone(pruned) == ["maps-0"]
@@ -95,7 +105,7 @@ async def test_what_a_user_has_changed_stays_unless_forced_and_his_files_always(
 ) -> None:
     mine = three[0] / ("a" if change == "edited" else "mine")
     mine.write_bytes(b"mine")
-    pruned = await holdings.prune(Targets(keep_last=2))
+    pruned = await holdings.prune(Targets(keep_last=1))
     assert gone(pruned) == ["maps-1"]
     assert "edited or added" in pruned.kept[0][1]
     assert gone(await holdings.prune(Targets(keep_last=0, is_forced=True))) == ["maps-0", "maps-2"]
