@@ -220,16 +220,24 @@ async def _is_above(records: Store, latest: TagStanding, tag: str) -> bool:
 
 
 async def _was_latest(records: Store, release: PublishedTag) -> bool:
-    history = await records.tag_history(release.name, LATEST)
-    return any(decode_tag_record(data).root == release.version for data in history)
+    return await _has_meant(records, release.name, LATEST, release.version)
 
 
 async def _release_of(records: Store, name: str, version: VersionId) -> str | None:
-    """The greatest release that points to `version`."""
+    """The greatest release that points to `version`; else the greatest that did so once, before it was removed or moved
+    by force: what took a release's place is to take that of `latest` as well."""
     releases = [(release, tag) for tag in await records.tags(name) if (release := parse_release(tag))]
     releases.sort(key=lambda found: (found[0].scheme, found[0].order), reverse=True)
+    before: str | None = None
     for _, tag in releases[:RELEASES_READ_MAX]:
         data = await records.newest_tag(name, tag)
-        if data and decode_tag_record(data).root == version:
+        record = decode_tag_record(data) if data else None
+        if record is not None and record.root == version:
             return tag
-    return None
+        if before is None and record is not None and record.seq and await _has_meant(records, name, tag, version):
+            before = tag
+    return before
+
+
+async def _has_meant(records: Store, name: str, tag: str, version: VersionId) -> bool:
+    return any(decode_tag_record(data).root == version for data in await records.tag_history(name, tag))

@@ -69,6 +69,16 @@ async def test_latest_that_is_named_is_moved_by_no_rule(producer: Producer) -> N
     assert [tag.tag for tag in second.tags] == ["1.0.0", "latest"]
 
 
+@pytest.mark.parametrize(("after", "moves"), [("1.0.2", True), ("0.9.0", False)])
+async def test_latest_goes_on_from_a_release_that_was_removed(producer: Producer, after: str, moves: bool) -> None:
+    """Or a bad release, once taken away, would be `latest` for ever."""
+    await publish(producer, "first", "n:1.0.0")
+    bad = await publish(producer, "bad", "n:1.0.1")
+    await set_tag(producer, "1.0.1", None)
+    second = await publish(producer, "second", f"n:{after}")
+    assert await latest(producer) == (second.version.id if moves else bad.version.id)
+
+
 async def test_latest_that_was_untagged_points_at_nothing(producer: Producer) -> None:
     await publish(producer, "first", "n:2.0.0")
     await set_tag(producer, "latest", None)
