@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from swarm.dataset.entries import Scan, show
 from swarm.errors import UsageError
+from swarm.store.layout import IDENTITY_KEY
 
 
 def check_apart(found: Scan, store_url: str) -> None:
@@ -23,6 +24,10 @@ def check_apart(found: Scan, store_url: str) -> None:
 
 
 def _is_taken(found: Scan, path: bytes) -> bool:
+    """Whether what is at `path`, or will be, is published."""
+    selection = found.options.selection
+    if selection.may_enter(path) and selection.takes(path + b"/" + IDENTITY_KEY.encode(), is_directory=False):
+        return True
     return any(entry.path == path or entry.path.startswith(path + b"/") for entry in found.entries)
 
 

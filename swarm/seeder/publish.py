@@ -109,9 +109,11 @@ class _Publishing:
         self._started_s = time.monotonic()
 
     async def run(self, goals: tuple[tuple[str, str], ...], now_ms: Callable[[], int]) -> Publication:
+        # A place becomes a store only when it is known to lie apart from the data: data is never written to.
+        found = None if self._records.is_initialised else await self._scan()
         readable = await self._open()
         standing = await read_standing(readable, goals, self._key)
-        found = await self._scan()
+        found = found or await self._scan()
         last = await newest_root(readable, standing)
         before = _Before(readable, standing, last)
         if not self._material.is_streamed or self._options.dry_run:

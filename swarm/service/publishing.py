@@ -112,8 +112,6 @@ async def _open_records(config: SeedConfig) -> AsyncIterator[tuple[Store | None,
                 yield None, history
         return
     async with open_store(common.store, options_of(common)) as store:
-        if not config.dry_run:
-            await store.initialise(config.realm)
         yield store, None
 
 

@@ -273,6 +273,7 @@ async def test_store_and_data_may_not_lie_inside_each_other(world: World) -> Non
     async with open_store(world.url("lake/store")) as store:
         with pytest.raises(UsageError, match="inside each other"):
             await world.publish(store=store)
+        assert not store.is_initialised, "the data is never written to"
     async with open_store(world.url("lakes")) as store:
         assert (await world.publish(store=store)).blocks_new > 0
 

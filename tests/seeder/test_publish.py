@@ -239,7 +239,7 @@ async def test_a_selection_of_nothing_is_refused_and_an_empty_directory_is_not(p
     nothing = PublishOptions(scan=ScanOptions(selection=Selection(["*.misspelt"])))
     with pytest.raises(NotFoundError, match="is selected by --include"):
         await producer.publish("name", options=nothing)
-    assert await producer.newest("name", "latest") is None
+    assert not producer.records.is_initialised, "no store was begun for it"
     (producer.data / "a").unlink()
     assert (await producer.publish("name")).version.root.totals.files == 0
 
@@ -429,6 +429,7 @@ async def test_a_store_inside_the_data_is_refused_unless_excluded(tmp_path: Path
         inside = Producer(tmp_path / "data", store)
         with pytest.raises(UsageError, match="lie inside each other"):
             await inside.publish("name")
+        assert not (tmp_path / "data" / "store" / "swarm.cbor").exists(), "and it has not become a store"
         options = PublishOptions(scan=ScanOptions(Selection(exclude=["/store"])))
         assert len((await inside.publish("name", options=options)).version.entries) == 1
     async with open_store(str(tmp_path / "data")) as store:
