@@ -21,6 +21,8 @@ RULES: dict[str, Change] = {
     "extra-slots": lambda policies: replace(policies, slot_rule=FixedSlots),
     "receive-limit": lambda policies: replace(policies, receive_slots=SLOTS_MAX),
     "matched-slots": lambda policies: replace(policies, receive_slots=1),
+    "slow-senders": lambda policies: replace(policies, slow_part=0.0),
+    "successors": lambda policies: replace(policies, successors=False),
     "early-offers": lambda policies: replace(policies, lead_rtts=0.0, lead_in_rtts=0.0),
     "answer-times": lambda policies: replace(policies, answers=False),
     "credit-steps": lambda policies: replace(policies, credit_step_s=0.0),

@@ -10,7 +10,7 @@ MIXED = ((5.0, 100 * MBIT, 100 * MBIT), (3.0, 50 * MBIT, 100 * MBIT), (2.0, 20 *
 CROWDS = (
     Scenario("flash-crowd", "everybody at once, equal links", last_max=1.10, origin_max=1.0),
     Scenario("cut", "the same with blocks of unequal length", is_cut=True, last_max=1.2, origin_max=1.0),
-    Scenario("slow", "20 % of the peers at a fifth of the rate", slow=0.2, last_max=1.1, origin_max=1.0),
+    Scenario("slow", "20 % of the peers at a fifth of the rate", slow=0.2, last_max=1.1, origin_max=1.1),
     Scenario("links", "a mix of links: 100/100, 50/100 and 20/50 Mbit/s", links=MIXED, last_max=1.15, origin_max=1.0),
     Scenario("latency", "50 ms one way", latency_s=0.05, last_max=1.05, origin_max=1.0),
     Scenario("latency-10", "10 ms one way", latency_s=0.01, last_max=1.1, origin_max=1.0),

@@ -137,7 +137,8 @@ class Dialling:
                 connected += 1
                 complete += session.is_complete(peer)
         wanted = degree + session.extra_degree
-        if complete and session.picker.lacking.bit_count() * state.block_time_s > LINGER_S:
+        left_s = session.picker.lacking.bit_count() * state.block_time_s
+        if complete and left_s > LINGER_S and state.policies.successors:
             wanted += min(degree, complete)
         if connected >= wanted:
             return 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from swarm.exchange.patience import Patience
 from swarm.exchange.picker import BlockOrder, RarestFirst
-from swarm.exchange.slots import GRANT_S, AdaptiveSlots, SlotRule
+from swarm.exchange.slots import GRANT_S, SLOW_PART, AdaptiveSlots, SlotRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,13 @@ class Policies:
     credit_step_s: float = 0.002
     """That credit is open is told to as many neighbours at once as there are open slots, to the next ones after so
     long; 0 tells all at once."""
+
+    slow_part: float = SLOW_PART
+    """Who gives less than this part of a reception's share of the link is a slow sender, and keeps out only other slow
+    ones; 0 lets slow senders keep out everybody."""
+
+    successors: bool = True
+    """Who lacks much looks for others beside neighbours that are complete, before those leave."""
 
     has_share: bool = True
     """An origin names each block itself, once; else it is offered like any neighbour's."""

@@ -43,6 +43,10 @@ not full, and swarms of equal links were 0.02 to 0.03 slower."""
 PROBE_S = 4.0
 """A link that shows less than it can, since all its partners are slow, is found out by one block more, so often."""
 
+SLOW_PART = 0.3
+"""A sender that gives less than this part of a reception's share of the link is slow. Where a fifth have a fifth of the
+rate, theirs give a fifth; transfers between equals are seldom below a half."""
+
 RUN_MAX = 64
 """Blocks of one request: the wire's bound."""
 

@@ -83,6 +83,8 @@ class State:
         self.run_length = 1
         self.block_time_s = 0.0
         """How long a block takes on the link, at what that has shown."""
+        self.slow_pace = 0.0
+        """Bytes per second; who gives less is a slow sender."""
         self.credit_step_s = policies.credit_step_s
         self._rule_out = policies.slot_rule()
         self._rule_in = policies.slot_rule()
@@ -131,6 +133,7 @@ class State:
         )
         self.slots_out = max(self.slots_out, self.base_slots)
         self.slots_in = max(self.slots_in, self.receive_base)
+        self.slow_pace = self.policies.slow_part * self.down.capacity(self.now) / self.receive_base
 
     def count_slots(self, sent: int, received: int) -> None:
         """So many bytes have moved since the last call: how many slots there are from now on."""

@@ -8,7 +8,8 @@ import pytest
 
 from swarm.exchange import commands as c
 from swarm.exchange import events as e
-from swarm.exchange.config import HAVES_LAST_S, HAVES_S, OFFENCES_MAX
+from swarm.exchange.config import DEGREE, HAVES_LAST_S, HAVES_S, OFFENCES_MAX
+from swarm.exchange.policies import Policies
 from swarm.protocol import messages as m
 from swarm.protocol.ids import ConnectionId, Index
 from swarm.protocol.messages import Direction
@@ -236,3 +237,17 @@ def test_news_is_told_seldom_while_much_is_lacking_and_often_towards_the_end(lac
         if sent(node.wait(0.1, alive=[connection]), connection, m.Haves):
             told.append(node.now)
     assert told[1] - told[0] == pytest.approx(every_s, abs=0.11)
+
+
+@pytest.mark.parametrize(("successors", "dialled"), [(True, [90]), (False, [])])
+def test_who_needs_long_looks_for_others_beside_the_complete(successors: bool, dialled: list[int]) -> None:
+    """They will have left before it is done. Every place is taken, for as long as all have something to wait for."""
+    node = Script(policies=Policies(successors=successors))
+    node.open(blocks=300_000)  # 24 s at 100 Mbit/s
+    have = ((0, 299_999),)
+    links = [node.sender(number, have=have) for number in range(1, DEGREE + 1)]
+    node.tell(e.PeersFound(None, (info(90),)))
+    assert of(node.wait(1.0, alive=links), c.Dial) == [], "enough neighbours"
+    commands = node.hear(links[0], m.Haves(((0, ((299_999, 1),)),)))
+    commands += node.wait(1.0, alive=links)
+    assert [command.peer.agent_id for command in of(commands, c.Dial)] == [agent(number) for number in dialled]

@@ -316,3 +316,40 @@ def test_an_opening_long_after_is_told_to_who_has_waited_for_longest() -> None:
     node.now += 2 * SEARCHING_S
     opening = arrive(node, senders[0], requests[0].request, requests[0].runs[0][0])
     assert [sender for sender in senders if sent(opening, sender, m.Credit)] == [senders[2]]
+
+
+def with_slow_and_quick_senders(policies: Policies | None = None) -> tuple[Script, list[ConnectionId], ConnectionId]:
+    """Two slow senders that give one block each, and a quick one; the link has shown what it can do."""
+    node = Script(policies=policies)
+    node.open(blocks=64)
+    slow = [node.sender(number, have=((0, 64),)) for number in (1, 2)]
+    quick = node.sender(3, have=((0, 64),))
+    for block in range(20):  # 0.1 s a block
+        picked = asked(ready(node, quick), quick)
+        node.wait(0.1, alive=[quick, *slow])
+        moved = e.Transfer(quick, block, Index(picked[0]), LENGTH)
+        node.tell(e.Progressed((moved,), (), ()))
+        arrive(node, quick, block, picked[0])
+    for number, connection in enumerate(slow, 20):  # 2 s a block
+        picked = asked(ready(node, connection), connection)
+        for _ in range(20):
+            node.wait(0.1, alive=[quick, *slow])
+            moved = e.Transfer(connection, number, Index(picked[0]), LENGTH // 20)
+            node.tell(e.Progressed((moved,), (), ()))
+        arrive(node, connection, number, picked[0])
+    return node, slow, quick
+
+
+def test_slow_senders_keep_out_slow_ones_alone() -> None:
+    node, slow, quick = with_slow_and_quick_senders()
+    assert all(asked(ready(node, connection), connection) for connection in slow)
+    assert asked(ready(node, quick), quick), "every slot is taken by slow ones"
+    commands = ready(node, slow[0])
+    assert [each.reason for each in sent(commands, slow[0], m.Decline)] == [m.DeclineReason.NO_CREDIT]
+
+
+def test_without_the_rule_slow_senders_keep_out_everybody() -> None:
+    node, slow, quick = with_slow_and_quick_senders(Policies(slow_part=0.0))
+    assert all(asked(ready(node, connection), connection) for connection in slow)
+    commands = ready(node, quick)
+    assert [each.reason for each in sent(commands, quick, m.Decline)] == [m.DeclineReason.NO_CREDIT]

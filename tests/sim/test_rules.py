@@ -58,7 +58,9 @@ class Case:
 CASES = [
     Case("matched-slots", "flash-crowd", last, 1.3, {"peers": 12, "blocks": 48}),
     Case("receive-limit", "slow", fast, 1.2, {"peers": 16, "blocks": 64}),
-    Case("extra-slots", "slow", fast, 1.15, {"peers": 16, "blocks": 64, "slow": 0.4}),
+    Case("extra-slots", "slow", fast, 1.15, {"peers": 16, "blocks": 64, "slow": 0.4}, beside=["slow-senders"]),
+    Case("slow-senders", "slow", fast, 1.07, {"peers": 32, "blocks": 200, "slow": 0.4}),
+    Case("successors", "slow", origin, 1.04, {"peers": 24, "blocks": 256, "is_cut": True}),
     Case(
         "two-slots",
         "flash-crowd",

@@ -212,3 +212,18 @@ def test_there_is_an_end_to_the_versions_of_one_agent() -> None:
     script.join("a", version=b"one more".ljust(32))  # type: ignore[arg-type]
     assert len(script.heard("a", Busy)) == 1
     assert script.tracker.statistics().versions == registry.VERSIONS_PER_AGENT_MAX
+
+
+def test_who_is_short_of_neighbours_hears_first_of_those_who_lack_something_too() -> None:
+    script = Script()
+    names = list(letters(60))
+    script.join(*names)
+    for name in names[10:]:
+        script.count(name, 8, lacks=False)
+    known = neighbours(script)[agent_id(names[0])]
+    unknown = {name for name in names[1:10] if agent_id(name) not in known}
+    script.heard(names[0], HandOut)
+    script.say(names[0], NeedPeers(V, len(unknown) + 2))
+    named = handed(script, names[0])
+    assert len(named) == len(unknown) + 2
+    assert set(named[: len(unknown)]) == unknown
