@@ -130,16 +130,13 @@ class Dialling:
         state = self._state
         if state.is_leaving or not session.lacks_anything:
             return 0
-        degree, connected, complete, version = state.config.degree, 0, 0, session.version
+        wanted, connected, version = state.config.degree + session.extra_degree, 0, session.version
         for peer in state.peers:
             channel = peer.receiving.channels.get(version) if peer.receiving is not None else None
             if channel is not None and not channel.is_denied:
                 connected += 1
-                complete += session.is_complete(peer)
-        wanted = degree + session.extra_degree
-        left_s = session.picker.lacking.bit_count() * state.block_time_s
-        if complete and left_s > LINGER_S and state.policies.successors:
-            wanted += min(degree, complete)
+        if connected >= wanted and state.policies.successors and state.left_s(session) > LINGER_S:
+            wanted += min(state.config.degree, sum(map(session.is_complete, session.neighbours.values())))
         if connected >= wanted:
             return 0
         dialling = sum(state.peers.get(agent) is None for agent in self._known.dialling(state.now))

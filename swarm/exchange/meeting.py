@@ -366,8 +366,7 @@ class Meeting:
                 self._announce(session)
 
     def _every_s(self, session: Session) -> float:
-        left_s = session.picker.lacking.bit_count() * self._state.block_time_s
-        return min(HAVES_LAST_S, max(HAVES_S, left_s / HAVES_PARTS))
+        return min(HAVES_LAST_S, max(HAVES_S, self._state.left_s(session) / HAVES_PARTS))
 
     def announce(self) -> None:
         """Sends the news of every version, once per pair."""

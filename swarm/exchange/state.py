@@ -135,6 +135,10 @@ class State:
         self.slots_in = max(self.slots_in, self.receive_base)
         self.slow_pace = self.policies.slow_part * self.down.capacity(self.now) / self.receive_base
 
+    def left_s(self, session: Session) -> float:
+        """How long what a version lacks takes at the most that the link has shown."""
+        return session.picker.lacking.bit_count() * self.block_time_s
+
     def count_slots(self, sent: int, received: int) -> None:
         """So many bytes have moved since the last call: how many slots there are from now on."""
         self.slots_out = self._count(self._rule_out, self.base_slots, self.uplink.occupancy, sent, self.up)

@@ -272,11 +272,12 @@ class Taking:
         own, step_s = self.slots_left(is_slow=False), state.credit_step_s
         if not own and not state.sites.has_foreign:
             return
-        for_slow = min(own, self.slots_left(is_slow=True))
         told: list[Link] = []
         for link in self._openings.in_turn(state.now):
-            near = for_slow if self._is_slow(link) else own
-            slots = self._slots_across(link) if state.sites.needs_lease(link.peer) else near
+            if state.sites.needs_lease(link.peer):
+                slots = self._slots_across(link)
+            else:
+                slots = self.slots_left(is_slow=True) if self._is_slow(link) else own
             if not slots:
                 continue
             if step_s and len(told) >= slots:
