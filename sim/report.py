@@ -68,7 +68,7 @@ class Report:
             f"  p99         {self.p99_s:8.2f} s   {self.p99_ratio:.3f}",
             f"  last        {self.last_s:8.2f} s   {self.last_ratio:.3f}",
             f"  origin      {self.origin_bytes / MIB:8.1f} MiB {self.origin_ratio:.4f}",
-            f"  wasted      {self.wasted_bytes / MIB:8.1f} MiB {abs(self.wasted_ratio):.4f}   "
+            f"  wasted      {self.wasted_bytes / MIB:8.1f} MiB {max(0.0, self.wasted_ratio):.4f}   "
             f"duplicates {self.duplicates}   refused {self.refused_bytes / MIB:.1f} MiB",
             *self._border(),
             f"  worst stall {self.worst_stall_s:8.2f} s   messages {self.messages}"
